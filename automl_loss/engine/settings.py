@@ -1,0 +1,47 @@
+"""Settings of training and tuning: sections of a recipe that the engine needs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+StopRule = Literal["best_validation", "last"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TrainingSettings(_Section):
+    """How base networks are trained under a loss."""
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    steps: PositiveInt = Field(500, description="steps of partial training")
+    lr: Literal["auto"] | PositiveFloat = Field(
+        "auto", description="learning rate; auto: the task loss's best on validation"
+    )
+    momentum: NonNegativeFloat = Field(0.9, lt=1.0)
+    nesterov: bool = True
+    weight_decay: NonNegativeFloat = 5e-4
+    betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW only")
+    batch_size: PositiveInt = 128
+    milestones: tuple[PositiveFloat, ...] = Field((), description="fractions of the steps where lr is multiplied by gamma")
+    gamma: PositiveFloat = 0.1
+    scale: Literal["matched", "free"] = Field(
+        "matched", description="matched: every loss starts with the task loss's gradient norm"
+    )
+    seeds: PositiveInt = Field(1, description="runs averaged into a fitness")
+    top_seeds: NonNegativeInt = Field(2, description="further runs of the best fifth of a generation")
+    rungs: tuple[PositiveInt, ...] = Field((), description="steps at which racing may stop candidates")
+    width: PositiveInt | None = Field(None, description="networks batched together; null: by the network's size")
+
+
+class TuningSettings(_Section):
+    """How the weights of a loss are tuned by meta-gradients."""
+
+    steps: NonNegativeInt = Field(250, description="0 switches tuning off")
+    lr: PositiveFloat = 0.001
+    inner_steps: PositiveInt = 1
+    gradient: Literal["amortised", "exact"] = "amortised"
+    states: Literal["trajectory", "initial"] = "trajectory"

@@ -1,0 +1,79 @@
+"""The abstract loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from automl_loss.expression import Program
+
+Space = Literal["prediction", "raw"]
+
+
+class Loss(ABC):
+    """A loss function: frozen, picklable, importable without torch.
+
+    Elementwise losses (`space == "prediction"`) compare a prediction f with a target y of the same shape: softmax
+    probability and one-hot, sigmoid and {0, 1}, or standardised regression values. Handcrafted ones
+    (`space == "raw"`) take raw outputs and targets as the data set holds them, for numerical reasons.
+    The training loss is `scale * mean over the batch of the sum over outputs of value(...)`.
+
+    `weights` (phi) are what tuning changes; `scale` is one constant outside of them.
+    """
+
+    weights: tuple[float, ...]
+    scale: float
+    space: Space
+
+    @abstractmethod
+    def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Unscaled, unreduced loss by torch operations, differentiable in `prediction` and `weights`.
+
+        Args:
+            prediction: `(batch, outputs)` float tensor: f, or the raw output when `space == "raw"`.
+            target: y of the same shape; when `space == "raw"`: `(batch,)` class indices for `multiclass`, else
+                `(batch, outputs)` floats.
+            weights: 1-d tensor in place of `self.weights`.
+
+        Returns:
+            `(batch, outputs)` tensor, or `(batch,)` for losses that are not elementwise.
+        """
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Canonical text: equal keys mean the same loss up to weights and scale."""
+
+    @property
+    @abstractmethod
+    def complexity(self) -> int:
+        """Number of nodes or parameters; smaller is simpler."""
+
+    @abstractmethod
+    def with_weights(self, weights: tuple[float, ...]) -> Self:
+        """The same loss with other weights."""
+
+    @abstractmethod
+    def with_scale(self, scale: float) -> Self:
+        """The same loss with another scale."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Plain data from which `loss_from_json` makes an equal loss, bit for bit."""
+
+    @abstractmethod
+    def to_source(self) -> str:
+        """Body of a Python function of `(prediction, target)` that uses torch alone; weights folded in, scale not."""
+
+    @property
+    def latex(self) -> str | None:
+        """The loss as LaTeX, or `None` when it has no formula."""
+        return None
+
+    @property
+    def program(self) -> Program | None:
+        """Instructions for the compiled kernels, or `None` when torch must evaluate it."""
+        return None

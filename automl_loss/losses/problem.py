@@ -1,0 +1,50 @@
+"""The problem: all that a loss or a strategy may know of a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["multiclass", "binary", "regression"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Shape and aim of a learning task.
+
+    Args:
+        kind: `multiclass` (prediction f = softmax of the raw output, target y one-hot), `binary` (one logit,
+            f its sigmoid, y in {0, 1}) or `regression` (f the raw output, y standardised by the training split).
+        input_shape: shape of one input, without the batch.
+        output_dim: number of raw outputs: classes, 1 for binary, targets for regression.
+        task_loss: the loss one would use without a search: `cross_entropy`, `binary_cross_entropy` or `mse`.
+        metric: name of the metric that fitness is (`error`, `mse`, ...), or an import path `module:function`.
+    """
+
+    kind: Kind
+    input_shape: tuple[int, ...]
+    output_dim: int
+    task_loss: str
+    metric: str
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether targets are class indices."""
+        return self.kind != "regression"
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 for regression."""
+        return {"multiclass": self.output_dim, "binary": 2, "regression": 0}[self.kind]
+
+    @classmethod
+    def classification(cls, input_shape: tuple[int, ...], classes: int, metric: str = "error") -> Problem:
+        """A problem of two (one logit) or more classes (softmax)."""
+        if classes == 2:
+            return cls("binary", input_shape, 1, "binary_cross_entropy", metric)
+        return cls("multiclass", input_shape, classes, "cross_entropy", metric)
+
+    @classmethod
+    def regression(cls, input_shape: tuple[int, ...], outputs: int = 1, metric: str = "mse") -> Problem:
+        """A problem of one or more real targets."""
+        return cls("regression", input_shape, outputs, "mse", metric)

@@ -1,0 +1,29 @@
+"""What a strategy proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from automl_loss.losses.base import Loss
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A loss proposed by a strategy, with lineage.
+
+    Args:
+        id: unique in the run, counted upward from 1 in the order of asking (0 is the task loss).
+        loss: the loss at its start weights.
+        generation: the ask that made it, from 0.
+        parents: ids of the candidates it descends from.
+        overrides: training settings for this candidate alone, e.g. `{"lr": 0.3}`.
+        rejected: a strategy's own reason not to run it; recorded, never trained.
+    """
+
+    id: int
+    loss: Loss
+    generation: int
+    parents: tuple[int, ...] = ()
+    overrides: Mapping[str, float] = field(default_factory=dict)
+    rejected: str | None = None

@@ -1,0 +1,74 @@
+"""Plugin kind `evaluator`: turns candidates into outcomes. And the context it works in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from automl_loss.losses.problem import Problem
+from automl_loss.plugins.candidate import Candidate
+from automl_loss.plugins.config import PluginConfig
+from automl_loss.plugins.outcome import Outcome
+
+if TYPE_CHECKING:
+    from automl_loss.engine import Engine
+
+Chunk = tuple[Candidate, ...]
+Stage = Callable[[Chunk], list[Outcome]]
+
+
+class ChunkMap(Protocol):
+    """Runs a stage on chunks of candidates and records what each chunk gave.
+
+    A stage is a pure, picklable function of one chunk (bind the engine with `functools.partial`). A chunk that is
+    already in the ledger is not computed again, so evaluators need no resume code.
+    """
+
+    def __call__(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
+        """Outcomes in the order of `candidates`, which are cut into chunks in that order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an evaluator may use.
+
+    Args:
+        problem: kind and shapes of the task.
+        engine: trains, tunes and differentiates under many losses at once; picklable.
+        archive: outcomes of earlier candidates of the run by id; read only.
+        rng: randomness of this generation.
+        map: runs stages on chunks, see `ChunkMap`.
+        report: shows finished outcomes in the live table before the generation ends.
+    """
+
+    problem: Problem
+    engine: Engine
+    archive: Mapping[int, Outcome]
+    rng: np.random.Generator
+    map: ChunkMap
+    report: Callable[[Sequence[Outcome]], None]
+
+
+class Evaluator(ABC):
+    """Gives every candidate of a generation an outcome.
+
+    It runs in the main process and sees the whole generation after the core's filters. Laws: outcomes come in the
+    order of the candidates, one each; a bad loss is an outcome, never an exception.
+    """
+
+    plugin_api: ClassVar[int] = 1
+
+    class Config(PluginConfig):
+        """Options of the evaluator in a recipe."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def evaluate(self, candidates: Sequence[Candidate], context: Context) -> list[Outcome]:
+        """Outcomes of the candidates, in order."""

@@ -1,0 +1,82 @@
+"""What evaluating a candidate gave. A bad loss is an outcome, never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from automl_loss.losses.base import Loss
+
+
+class Status(Enum):
+    """How an evaluation ended; each member carries a sentence with its remedy."""
+
+    EVALUATED = "evaluated"
+    CACHED = "cached"
+    REJECTED = "rejected"
+    DIVERGED = "diverged"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+    @property
+    def advice(self) -> str:
+        """One sentence: what happened, and what to do about it."""
+        return _ADVICE[self]
+
+    @property
+    def completed(self) -> bool:
+        """Whether the outcome has a fitness from a whole partial training."""
+        return self in (Status.EVALUATED, Status.CACHED)
+
+
+_ADVICE = {
+    Status.EVALUATED: "Trained in full; its fitness is the validation metric.",
+    Status.CACHED: "Equivalent to an earlier candidate, whose outcome it shares; switch off `filters.equivalence` to train it.",
+    Status.REJECTED: "A filter found that it cannot train the model; switch the filter off under `filters:` to train it anyway.",
+    Status.DIVERGED: "Training became non-finite; try a lower `training.lr` or `training.scale: matched`.",
+    Status.PRUNED: "Stopped early at a rung as unpromising; set `training.rungs: []` to train every candidate in full.",
+    Status.FAILED: "A fault of the machine or of a plugin stopped it; `--resume` tries it again.",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of evaluating one candidate.
+
+    Args:
+        id: the candidate's.
+        status: how it ended.
+        fitness: validation metric under the stopping rule, lower is better; `None` unless completed.
+        loss: the loss as trained: tuned weights and matched scale.
+        metrics: further numbers by name, e.g. `{"last_step": 0.31, "best_step": 240}`.
+        rungs: metric at each rung of partial training that was reached.
+        steps: network training-step equivalents spent (filters and tuning included).
+        seconds: time spent on it, its share of the chunk.
+        source_id: for cached outcomes, the candidate whose outcome this is.
+        message: reason, for a person.
+    """
+
+    id: int
+    status: Status
+    fitness: float | None
+    loss: Loss
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    rungs: tuple[float, ...] = ()
+    steps: float = 0.0
+    seconds: float = 0.0
+    source_id: int | None = None
+    message: str = ""
+
+    @property
+    def rank_key(self) -> tuple[Any, ...]:
+        """Sort key, best first: completed by fitness; then pruned, furthest and best rung first; then the rest.
+
+        Ties keep ask order by id, so ranking is deterministic.
+        """
+        if self.status.completed and self.fitness is not None:
+            return (0, self.fitness, 0.0, self.id)
+        if self.status is Status.PRUNED and self.rungs:
+            return (1, -len(self.rungs), self.rungs[-1], self.id)
+        return (2, 0.0, 0.0, self.id)
