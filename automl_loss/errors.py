@@ -49,3 +49,9 @@ class ExpressionError(AutolossError):
     """A text is not an expression of the primitive set; the message gives the column."""
 
     exit_code = 2
+
+
+class Interrupted(AutolossError):
+    """The user stopped the run; what was found is written, and the message says how to go on."""
+
+    exit_code = 130

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Genetic programming over symbolic losses: strategies `evomal`, `gp-lfl` and `random`, primitive set `evomal`."""

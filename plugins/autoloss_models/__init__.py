@@ -1,1 +1,1 @@
-"""TODO."""
+"""Shipped models: `linear` and `mlp`."""

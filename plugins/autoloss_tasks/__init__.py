@@ -1,1 +1,1 @@
-"""TODO."""
+"""Shipped tasks: scikit-learn's tables, and the base class `tabular.TabularTask` for one's own."""

@@ -1,0 +1,341 @@
+"""The engine: trains, tunes and differentiates under many losses at once, on one task and one model."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from automl_loss.engine.corruption import TaskOptions, corrupt
+from automl_loss.engine.data import BatchOrder, Rows
+from automl_loss.engine.metagradient import MetaGradient, Path
+from automl_loss.engine.metrics import Metric, get_metric
+from automl_loss.engine.network import Network
+from automl_loss.engine.optimizers import first_step_rate
+from automl_loss.engine.population import Population
+from automl_loss.engine.probes import (
+    SHARPENED,
+    Snapshot,
+    gradient_norms,
+    improvement,
+    matched_scales,
+    signatures,
+)
+from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
+from automl_loss.engine.states import Trajectory, TuningStep, initial_step, trajectory_step
+from automl_loss.engine.training import Schedule, Trained, initial_state, train_together
+from automl_loss.engine.tuning import HELD_OUT, Triple, Tuned, Tuner
+from automl_loss.engine.width import width_for
+from automl_loss.errors import EvaluationError
+from automl_loss.losses.base import Loss
+from automl_loss.losses.handcrafted import task_loss
+from automl_loss.losses.problem import Problem
+from automl_loss.plugins.model import ModelFactory
+from automl_loss.plugins.task import Split, Task
+from automl_loss.seeds import generator, stream
+
+_MATCHING_BATCHES = 4
+_REJECTION_ROWS = 100
+_SIGNATURE_ELEMENTS = 1024
+_TRIPLE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class EngineSource:
+    """All that an engine is made from; small and picklable, so that worker processes make their own.
+
+    Args:
+        task: makes the task.
+        model: makes the model factory.
+        options: metric and corruptions of the task.
+        training: settings of partial training; `lr` is a number by the time the engine trains.
+        tuning: settings of tuning.
+        stop: the stopping rule.
+        seed: the run seed.
+        device: torch device.
+        dtype: name of a torch dtype.
+        compiled: whether to use the compiled loss kernels.
+    """
+
+    task: Callable[[], Task]
+    model: Callable[[], ModelFactory]
+    options: TaskOptions = field(default_factory=TaskOptions)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    stop: StopRule = "best_validation"
+    seed: int = 0
+    device: str = "cpu"
+    dtype: str = "float32"
+    compiled: bool = True
+
+
+class Engine:
+    """Trains, tunes and differentiates under many losses at once.
+
+    Every random number is a function of the run seed and the stage, so that all losses of a run meet the same
+    networks and batches. An engine pickles as its source; a worker process makes it once.
+    """
+
+    def __init__(self, source: EngineSource, token: str | None = None) -> None:
+        self.source = source
+        self._token = token or uuid.uuid4().hex
+        self.device = torch.device(source.device)
+        if self.device.type == "cuda" and not torch.cuda.is_available():
+            raise EvaluationError("device 'cuda' was asked for, but torch finds no GPU; use `--device cpu`.")
+        self._dtype: torch.dtype = getattr(torch, source.dtype)
+        self.task = source.task()
+        self.problem = problem_of(self.task, source.options)
+        splits = corrupt(self.task.splits(source.seed), source.options, self.problem, source.seed)
+        self._train_rows = Rows.of(splits.train, self.problem, self.device, self._dtype)
+        self._validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)
+        self.metric: Metric = get_metric(self.problem.metric, self.problem)
+        self.network = Network(source.model(), self.problem, self.device, self._dtype)
+        self.width = source.training.width or width_for(self.network)
+
+    def __reduce__(self) -> tuple[Callable[[str, EngineSource], Engine], tuple[str, EngineSource]]:
+        return _restore, (self._token, self.source)
+
+    @property
+    def training(self) -> TrainingSettings:
+        """Settings of partial training."""
+        return self.source.training
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of partial training."""
+        if self.training.lr == "auto":
+            raise EvaluationError("the learning rate is still `auto`; select one first, see `Engine.with_lr`.")
+        return self.training.lr
+
+    def with_lr(self, lr: float) -> Engine:
+        """The same engine at a learning rate; the data are shared."""
+        other = copy.copy(self)
+        other.__dict__ = {k: v for k, v in self.__dict__.items() if not isinstance(getattr(Engine, k, None), cached_property)}
+        other.source = replace(self.source, training=self.training.model_copy(update={"lr": lr}))
+        other._token = f"{self._token}@{lr!r}"
+        return other
+
+    def population(self, losses: Sequence[Loss]) -> Population:
+        """Losses, ready to be differentiated together."""
+        return Population(losses, self.problem, self.device, self._dtype, compiled=self.source.compiled)
+
+    # Training
+
+    def train(
+        self,
+        losses: Sequence[Loss],
+        *,
+        lr: float | Sequence[float] | None = None,
+        steps: int | None = None,
+        rungs: Sequence[int] = (),
+        seed: int | Sequence[int] | None = None,
+        test: Split | None = None,
+    ) -> list[Trained]:
+        """Train fresh base networks, one per loss.
+
+        Args:
+            losses: at their final weights and scale.
+            lr: one learning rate, or one per loss; default: partial training's.
+            steps: default: partial training's.
+            rungs: steps at which the fitness so far is reported.
+            seed: one seed for all, or one per loss; default: the search's, common to all candidates of a run.
+            test: rows to give raw outputs for; only retraining has any.
+
+        Returns:
+            One result per loss, in order; a loss that diverges is a result, not an error.
+        """
+        rates = _each(self.lr if lr is None else lr, len(losses))
+        seeds = _each(self.search_seed(0) if seed is None else seed, len(losses))
+        schedule = Schedule(steps or self.training.steps, self.source.stop, tuple(rungs))
+        rows = None if test is None else Rows.of(test, self.problem, self.device, self._dtype)
+        results: list[Trained] = []
+        for start in range(0, len(losses), self.width):
+            part = slice(start, start + self.width)
+            results += train_together(
+                self.network, self._train_rows, self._validation_rows, self.population(losses[part]), self.metric,
+                self.training, schedule, rates[part], seeds[part], rows,
+            )  # fmt: skip
+        return results
+
+    def search_seed(self, index: int) -> int:
+        """Seed of the `index`-th partial training of every candidate."""
+        return stream(self.source.seed, "search", index)
+
+    # Scale
+
+    @cached_property
+    def initial_snapshot(self) -> Snapshot:
+        """Raw outputs of the initial network of partial training on its first batches."""
+        seed = self.search_seed(0)
+        order = BatchOrder(len(self._train_rows), self.training.batch_size, seed)
+        state = initial_state(self.network, [seed])
+        raws, targets = [], []
+        for step in range(_MATCHING_BATCHES):
+            batch = self._train_rows[torch.as_tensor(order[step], device=self.device)]
+            raws.append(self.network.outputs(state, batch.x))
+            targets.append(batch.target)
+        return Snapshot(torch.cat(raws, dim=1), torch.cat(targets))
+
+    @cached_property
+    def _task_loss(self) -> Population:
+        return self.population([task_loss(self.problem)])
+
+    @cached_property
+    def _reference_norm(self) -> float:
+        return float(gradient_norms(self._task_loss, self.initial_snapshot)[0])
+
+    def match_scale(self, losses: Sequence[Loss]) -> list[Loss]:
+        """The losses at the scale where their gradient norm equals the task loss's at the initial network.
+
+        With `training.scale: free` they come back as they are.
+        """
+        if self.training.scale == "free" or not losses:
+            return list(losses)
+        population = self.population(losses)
+        scales = matched_scales(losses, population, self._reference_norm, self.initial_snapshot)
+        return [loss.with_scale(scale) for loss, scale in zip(losses, scales, strict=True)]
+
+    # Tuning
+
+    def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
+        """Tune the weights of losses by meta-gradients under the recipe's tuning settings; see `Tuner`."""
+        tuner = self.tuner(self.source.tuning)
+        width = self.width if self.source.tuning.gradient == "exact" else max(1, len(losses))
+        return [tuned for start in range(0, len(losses), width) for tuned in tuner.tune(losses[start : start + width])]
+
+    def tuner(self, settings: TuningSettings) -> Tuner:
+        """A tuner on this engine's states."""
+        nesterov = self.training.optimizer == "sgd" and self.training.nesterov
+        momentum = self.training.momentum if self.training.optimizer == "sgd" else 0.0
+        matched = self.training.scale == "matched"
+        return Tuner(
+            self._meta, settings, self._tuning_step, self._triple, self.population,
+            self._small_snapshot if matched else None, self._small_reference if matched else 0.0,
+            (momentum, nesterov), first_step_rate(self.training, self.lr), self.path,
+        )  # fmt: skip
+
+    @cached_property
+    def path(self) -> Path:
+        """How Jacobian-vector products of this network are taken."""
+        index = torch.arange(min(2, len(self._train_rows)), device=self.device)
+        state = self.network.initial(0)
+        return self._meta.probe(TuningStep(state, self._train_rows[index], self._validation_rows[index]))
+
+    @property
+    def _meta(self) -> MetaGradient:
+        decay = self.training.weight_decay if self.training.optimizer == "sgd" else 0.0
+        return MetaGradient(self.network, self._task_loss, first_step_rate(self.training, self.lr), decay)
+
+    @cached_property
+    def _small_snapshot(self) -> Snapshot:
+        size = min(self.training.batch_size, self.initial_snapshot.raw.shape[1])
+        return Snapshot(self.initial_snapshot.raw[:, :size], self.initial_snapshot.target[:size])
+
+    @cached_property
+    def _small_reference(self) -> float:
+        return float(gradient_norms(self._task_loss, self._small_snapshot)[0])
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """States along a task-loss run, of a seed of its own."""
+        seed = stream(self.source.seed, "tuning", "trajectory")
+        return Trajectory(
+            self.network, self._train_rows, self._validation_rows, self._task_loss, self.metric, self.training,
+            self.training.steps, self.lr, seed,
+        )  # fmt: skip
+
+    def _tuning_step(self, index: int) -> TuningStep:
+        seed = stream(self.source.seed, "tuning")
+        rows = (self._train_rows, self._validation_rows, self.training.batch_size, seed, index)
+        if self.source.tuning.states == "trajectory":
+            return trajectory_step(self.trajectory.states, *rows)
+        return initial_step(self.network, *rows)
+
+    @cached_property
+    def _triples(self) -> dict[int, Triple]:
+        return {}
+
+    def _triple(self, index: int) -> Triple:
+        """Triples are kept within a memory limit; past it, tuning goes round the ones that fit."""
+        rows = min(self.training.batch_size, len(self._train_rows))
+        most = max(HELD_OUT + 1, _TRIPLE_BYTES // (rows * self.problem.output_dim * 8))
+        steps = self.source.tuning.steps
+        place = index if steps + HELD_OUT <= most or index >= steps else index % (most - HELD_OUT)
+        if place not in self._triples:
+            step = self._tuning_step(place)
+            if self.path is Path.LOOP:
+                raise EvaluationError("this network has neither forward mode nor double backward; set `tuning.gradient: exact`.")
+            raw, direction = self._meta.at_start(step, self.path)
+            self._triples[place] = Triple(raw, step.train.target, direction)
+        return self._triples[place]
+
+    # Probes
+
+    def raw_gradients(self, losses: Sequence[Loss]) -> Tensor:
+        """Gradients with respect to raw outputs, on three network states.
+
+        The states are the initial network, the same with sharpened outputs, and the end of a task-loss run.
+
+        Returns:
+            `(P, 3, rows * outputs)`, unreduced over fixed training rows, scales included.
+        """
+        return signatures(self.population(losses), self._signature_states)
+
+    @cached_property
+    def _signature_states(self) -> list[Snapshot]:
+        rows = max(8, _SIGNATURE_ELEMENTS // self.problem.output_dim)
+        fixed = self._fixed_rows(min(rows, len(self._train_rows)), "signature")
+        start = self.network.outputs(initial_state(self.network, [self.search_seed(0)]), fixed.x)
+        late = self.network.outputs(self.trajectory.final, fixed.x)
+        return [Snapshot(raw, fixed.target) for raw in (start, start * SHARPENED, late)]
+
+    def gradient_ratios(self, losses: Sequence[Loss]) -> Tensor:
+        """`(P,)` raw-output gradient norms over the task loss's, at the initial network; not finite for a bad loss."""
+        population = self.population([loss.with_scale(1.0) for loss in losses])
+        return gradient_norms(population, self.initial_snapshot) / self._reference_norm
+
+    def improvements(self, losses: Sequence[Loss], steps: int | None = None) -> Tensor:
+        """`(P,)` relative-free gains in the metric from optimising free outputs; see `probes.improvement`."""
+        count = steps or (100 if self.problem.is_classification else 1000)
+        fixed = self._fixed_rows(min(_REJECTION_ROWS, len(self._train_rows)), "rejection")
+        seed = stream(self.source.seed, "rejection")
+        snapshot = Snapshot(self.network.outputs(initial_state(self.network, [seed]), fixed.x), fixed.target)
+        before, after = improvement(self.population(losses), snapshot, self.metric, count)
+        return before - after
+
+    def _fixed_rows(self, count: int, name: str) -> Rows:
+        chosen = generator(self.source.seed, name).choice(len(self._train_rows), size=count, replace=False)
+        return self._train_rows[torch.as_tensor(chosen, device=self.device)]
+
+
+def problem_of(task: Task, options: TaskOptions) -> Problem:
+    """The task's problem, with the metric that the recipe chose."""
+    problem = task.problem()
+    return problem if options.metric is None else replace(problem, metric=options.metric)
+
+
+def _each(value: float | int | Sequence[float] | Sequence[int], count: int) -> list:  # type: ignore[type-arg]
+    if isinstance(value, Sequence):
+        if len(value) != count:
+            raise ValueError(f"{len(value)} values for {count} losses; give one, or one per loss.")
+        return list(value)
+    return [value] * count
+
+
+_ENGINES: OrderedDict[str, Engine] = OrderedDict()
+
+
+def _restore(token: str, source: EngineSource) -> Engine:
+    """The engine of a token, made once in each process; the last two are kept."""
+    if token not in _ENGINES:
+        while len(_ENGINES) > 1:
+            _ENGINES.popitem(last=False)
+        _ENGINES[token] = Engine(source, token)
+    _ENGINES.move_to_end(token)
+    return _ENGINES[token]

@@ -1,0 +1,85 @@
+"""Objects of the user's own code, by import path."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from automl_loss.errors import EvaluationError, RecipeError
+
+
+def import_object(path: str, folder: Path | None = None) -> Any:
+    """The object at `module:name`.
+
+    Modules are looked for where Python looks, and before that in `folder` and the working directory, which
+    are on `sys.path` during the import only.
+
+    Args:
+        path: for example `mypackage.models:Net`; the part after the colon may have dots.
+        folder: where the recipe lies.
+
+    Returns:
+        Whatever the name stands for.
+
+    Raises:
+        RecipeError: the path is not of that form, or there is no such module or name.
+        EvaluationError: the module itself fails when imported.
+    """
+    module_name, colon, name = path.partition(":")
+    if not (colon and _is_dotted(module_name) and _is_dotted(name)):
+        raise RecipeError(
+            f"import: {path!r} is not an import path; write 'module:name', "
+            f"for example 'mypackage.models:Net' for class Net in mypackage/models.py."
+        )
+    places = [Path.cwd()] if folder is None else [folder.resolve(), Path.cwd()]
+    with _on_path(places):
+        importlib.invalidate_caches()
+        try:
+            found: Any = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+                raise EvaluationError(
+                    f"module {module_name!r} of import path {path!r} imports {error.name!r}, "
+                    f"which is not installed; install it in this environment."
+                ) from error
+            raise RecipeError(
+                f"import: no module {error.name!r} for {path!r}; looked in {', '.join(map(str, places))} "
+                f"and the installed packages. Install the package, or run from the folder that holds it."
+            ) from error
+        except (Exception, SystemExit) as error:
+            raise EvaluationError(
+                f"module {module_name!r} of import path {path!r} fails when imported: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            names = (
+                sorted(each for each in vars(found) if not each.startswith("_"))
+                if hasattr(found, "__dict__")
+                else []
+            )
+            raise RecipeError(
+                f"import: {path!r}: module {module_name!r} has no {name!r}; it has {', '.join(names)}."
+            )
+        found = getattr(found, part)
+    return found
+
+
+def _is_dotted(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
+
+
+@contextmanager
+def _on_path(places: list[Path]) -> Iterator[None]:
+    """Put folders at the front of `sys.path` for a while; what else changes there meanwhile stays."""
+    added = [str(place) for place in places]
+    sys.path[:0] = added
+    try:
+        yield
+    finally:
+        for place in added:
+            sys.path.remove(place)

@@ -1,0 +1,170 @@
+"""The base network as a function of flat parameters, for one candidate or many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from automl_loss.engine._random import seeded
+from automl_loss.errors import EvaluationError
+from automl_loss.losses.problem import Problem
+from automl_loss.plugins.model import ModelFactory
+
+_EVALUATION_ELEMENTS = 64_000_000
+"""Input elements per block of rows when evaluating, so that activations of a large split stay within memory."""
+
+
+@dataclass
+class State:
+    """Parameters and buffers of `P` networks of one architecture.
+
+    `theta` is one `(P, parameters)` tensor; the network's parameter tensors are views of it, so an optimiser step or
+    a snapshot is a handful of operations whatever the architecture. Buffers (BatchNorm statistics) are the network's
+    own tensors with a leading dimension P: each candidate has its own.
+    """
+
+    theta: Tensor
+    buffers: dict[str, Tensor]
+
+    @property
+    def width(self) -> int:
+        """Number of networks."""
+        return len(self.theta)
+
+    def clone(self) -> State:
+        """A copy that shares nothing."""
+        return State(self.theta.clone(), {name: buffer.clone() for name, buffer in self.buffers.items()})
+
+    def expand(self, width: int) -> State:
+        """`width` copies of a single state."""
+        theta = self.theta.expand(width, -1).clone()
+        buffers = {name: value.expand(width, *value.shape[1:]).clone() for name, value in self.buffers.items()}
+        return State(theta, buffers)
+
+    def copy_rows(self, other: State, rows: Tensor) -> None:
+        """Take over the networks of `other` where the `(P,)` mask `rows` is true."""
+        self.theta[rows] = other.theta[rows]
+        for name, buffer in self.buffers.items():
+            buffer[rows] = other.buffers[name][rows]
+
+    @staticmethod
+    def stack(states: list[State]) -> State:
+        """States of one or more networks as one."""
+        theta = torch.cat([state.theta for state in states])
+        names = states[0].buffers
+        return State(theta, {name: torch.cat([state.buffers[name] for state in states]) for name in names})
+
+
+class Network:
+    """One architecture, without parameters of its own.
+
+    Args:
+        factory: makes freshly initialised modules.
+        problem: gives input shape and number of outputs.
+        device: where states live.
+        dtype: of parameters and raw outputs.
+    """
+
+    def __init__(self, factory: ModelFactory, problem: Problem, device: torch.device, dtype: torch.dtype) -> None:
+        self._factory = factory
+        self._problem = problem
+        self.device = device
+        self.dtype = dtype
+        with seeded(0, device):
+            self._module = self._build()
+        parameters = dict(self._module.named_parameters())
+        if not parameters:
+            raise EvaluationError(f"model {type(self._module).__name__} has no parameters; there is nothing to train.")
+        self._shapes = {name: tuple(value.shape) for name, value in parameters.items()}
+        self._sizes = [value.numel() for value in parameters.values()]
+        self.parameters = sum(self._sizes)
+
+    @property
+    def module(self) -> nn.Module:
+        """The module whose code runs; its own parameters are never used."""
+        return self._module
+
+    def _build(self) -> nn.Module:
+        module = self._factory.build(self._problem.input_shape, self._problem.output_dim)
+        return module.to(device=self.device, dtype=self.dtype)
+
+    def initial(self, seed: int) -> State:
+        """A freshly initialised state of width 1, a function of the seed alone."""
+        with seeded(seed, self.device):
+            module = self._build()
+        theta = torch.cat([value.detach().reshape(-1) for value in module.parameters()])
+        buffers = {name: value.detach().clone()[None] for name, value in module.named_buffers()}
+        return State(theta[None], buffers)
+
+    def leaves(self, theta: Tensor) -> list[Tensor]:
+        """Differentiable views of `(P, parameters)`, one per parameter tensor, each `(P, *shape)`."""
+        pieces = theta.detach().split(self._sizes, dim=1)
+        return [
+            piece.view(len(theta), *shape).requires_grad_()
+            for piece, shape in zip(pieces, self._shapes.values(), strict=True)
+        ]
+
+    def flatten(self, tensors: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+        """The inverse of `leaves` for gradients: `(P, parameters)`."""
+        return torch.cat([tensor.reshape(len(tensor), -1) for tensor in tensors], dim=1)
+
+    def forward(self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor, *, shared: bool, train: bool) -> Tensor:
+        """Raw outputs of P networks.
+
+        Args:
+            leaves: parameter tensors `(P, *shape)`.
+            buffers: buffers `(P, *shape)`; updated in place when `train`.
+            x: `(batch, *input_shape)` when `shared`, else `(P, batch, *input_shape)`.
+            shared: whether all networks see the same inputs.
+            train: dropout and BatchNorm in training mode.
+
+        Returns:
+            `(P, batch, output_dim)`.
+        """
+        self._module.train(train)
+        parameters = dict(zip(self._shapes, leaves, strict=True))
+        if len(leaves[0]) == 1:
+            single = functional_call(
+                self._module,
+                ({name: value.squeeze(0) for name, value in parameters.items()},
+                 {name: value.squeeze(0) for name, value in buffers.items()}),
+                (x if shared else x.squeeze(0),),
+            )
+            return self._checked(single)[None]
+        call = vmap(self.call, in_dims=(0, 0, None if shared else 0), randomness="same")
+        return self._checked(call(parameters, buffers, x))
+
+    def call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        """Raw outputs `(batch, output_dim)` of one network, as a pure function for torch.func."""
+        outputs: Tensor = functional_call(self._module, (parameters, buffers), (x,))
+        return outputs
+
+    def named(self, leaves: list[Tensor] | tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Leaves by parameter name."""
+        return dict(zip(self._shapes, leaves, strict=True))
+
+    def outputs(self, state: State, x: Tensor) -> Tensor:
+        """Raw outputs `(P, rows, output_dim)` in evaluation mode, without a graph."""
+        leaves = [leaf.detach() for leaf in self.leaves(state.theta)]
+        rows = max(1, _EVALUATION_ELEMENTS // max(1, state.width * x[0].numel()))
+        forward: Callable[[Tensor], Tensor] = partial(self._evaluate, leaves, state.buffers)
+        with torch.no_grad():
+            if len(x) <= rows:
+                return forward(x)
+            return torch.cat([forward(block) for block in x.split(rows)], dim=1)
+
+    def _evaluate(self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        return self.forward(leaves, buffers, x, shared=True, train=False)
+
+    def _checked(self, raw: Tensor) -> Tensor:
+        if raw.shape[-1] != self._problem.output_dim or raw.ndim not in (2, 3):
+            raise EvaluationError(
+                f"model {type(self._module).__name__} gave outputs of shape {tuple(raw.shape)}; "
+                f"expected (batch, {self._problem.output_dim}). Return raw outputs, one per class or target."
+            )
+        return raw

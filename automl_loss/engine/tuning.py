@@ -1,0 +1,200 @@
+"""Tuning: meta-gradient descent on the weights of many losses at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from automl_loss.engine.metagradient import MetaGradient, Path
+from automl_loss.engine.population import Population
+from automl_loss.engine.probes import Snapshot, gradient_norms
+from automl_loss.engine.settings import TuningSettings
+from automl_loss.engine.states import TuningStep
+from automl_loss.losses.base import Loss
+
+HELD_OUT = 8
+"""Tuning steps beyond the last that the guard compares on."""
+
+_LEAST_COSINE = 0.8
+_MOST_GROWTH = 3.0
+
+
+@dataclass(frozen=True)
+class Triple:
+    """All that amortised tuning needs of one step: nothing in it depends on a candidate.
+
+    Args:
+        raw: `(1, batch, outputs)` raw outputs of the training batch.
+        target: the batch's targets.
+        direction: `(1, batch, outputs)`, u0 = J dT/dtheta at the step's state.
+    """
+
+    raw: Tensor
+    target: Tensor
+    direction: Tensor
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned loss.
+
+    Args:
+        loss: with tuned weights and, when scale is matched, its new scale.
+        exact: whether the guard refused the amortised weights, so that it was tuned by exact meta-gradients.
+        steps: training-step equivalents spent on its networks.
+    """
+
+    loss: Loss
+    exact: bool
+    steps: float
+
+
+class Tuner:
+    """Tunes losses on a fixed sequence of states.
+
+    With matched scale the loss that is tuned is s(phi) M_phi, s(phi) = |dT/draw| / |dM_phi/draw| at the initial
+    network; the meta-gradient is the derivative of that product, which has no component along a mere change of
+    scale: d log s / dphi = - <h, dh/dphi> / <h, h> with h = dM_phi/draw at the initial network.
+
+    Args:
+        meta: takes meta-gradients.
+        settings: steps, rate, kind of gradient.
+        step: the i-th state and its batches.
+        triple: the i-th triple.
+        make_population: population of some losses.
+        initial: raw outputs of the initial network, for matching the scale; `None` leaves scales alone.
+        reference: norm of the task loss's gradient there.
+        momentum: of the inner steps.
+        rate: length of the inner step.
+        path: how the network's Jacobian is applied.
+    """
+
+    def __init__(
+        self,
+        meta: MetaGradient,
+        settings: TuningSettings,
+        step: Callable[[int], TuningStep],
+        triple: Callable[[int], Triple],
+        make_population: Callable[[Sequence[Loss]], Population],
+        initial: Snapshot | None,
+        reference: float,
+        momentum: tuple[float, bool],
+        rate: float,
+        path: Path,
+    ) -> None:
+        self._meta = meta
+        self._settings = settings
+        self._step = step
+        self._triple = triple
+        self._make_population = make_population
+        self._initial = initial
+        self._reference = reference
+        self._momentum = momentum
+        self._rate = rate
+        self._path = path
+
+    def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
+        """Tune losses that have weights; the others come back as they are."""
+        open_ = [i for i, loss in enumerate(losses) if loss.weights and loss.space == "prediction"]
+        result = [Tuned(loss, exact=False, steps=0.0) for loss in losses]
+        if not open_ or not self._settings.steps:
+            return result
+        chosen = [losses[i] for i in open_]
+        amortised = self._settings.gradient == "amortised" and self._settings.inner_steps == 1
+        if amortised:
+            population = self._descend(chosen, self.amortised_gradient)
+            trusted = self._guard(chosen, population)
+            tuned = population.tuned()
+        else:
+            trusted, tuned = [False] * len(chosen), list(chosen)
+        doubtful = [k for k, good in enumerate(trusted) if not good]
+        if doubtful:
+            exactly = self._descend([chosen[k] for k in doubtful], self.exact_gradient).tuned()
+            for k, loss in zip(doubtful, exactly, strict=True):
+                tuned[k] = loss
+        cost = 3.0 * self._settings.inner_steps * self._settings.steps
+        for k, i in enumerate(open_):
+            result[i] = Tuned(tuned[k], exact=not trusted[k], steps=0.0 if trusted[k] else cost)
+        return result
+
+    def amortised_gradient(self, population: Population, index: int) -> Tensor:
+        """`(P, K)` meta-gradients on triple `index`."""
+        triple = self._triple(index)
+        return self._assemble(population, triple.raw, triple.target, triple.direction)
+
+    def exact_gradient(self, population: Population, index: int) -> Tensor:
+        """`(P, K)` exact meta-gradients at state `index`."""
+        step = self._step(index)
+        if self._settings.inner_steps > 1 or self._path is Path.LOOP:
+            gradient, by_scale = self._meta.unrolled(population, step, self._momentum, self._settings.inner_steps)
+            return self._through_scale(population, gradient, by_scale)
+        raw, directions = self._meta.exact(population, step, self._path)
+        return self._assemble(population, raw, step.train.target, directions)
+
+    def _assemble(self, population: Population, raw: Tensor, target: Tensor, direction: Tensor) -> Tensor:
+        """-a d/dphi <u, s(phi) g_phi>."""
+        gradient = population.weight_gradient(raw, target, direction).mul_(-self._rate)
+        along = (direction * population.gradient(raw, target)).sum((1, 2)).mul_(-self._rate)
+        return self._through_scale(population, gradient, along)
+
+    def _through_scale(self, population: Population, gradient: Tensor, by_scale: Tensor) -> Tensor:
+        """Add what the weights change through a matched scale.
+
+        Args:
+            population: the losses.
+            gradient: `(P, K)` meta-gradient at fixed scale.
+            by_scale: `(P,)` derivative of the task loss with respect to the scale's logarithm.
+        """
+        if self._initial is None:
+            return gradient
+        start = population.gradient(self._initial.raw, self._initial.target)
+        growth = population.weight_gradient(self._initial.raw, self._initial.target, start)
+        share = by_scale.double() / start.double().square().sum((1, 2))
+        return gradient - share.to(gradient.dtype)[:, None] * growth
+
+    def _descend(self, losses: Sequence[Loss], gradient: Callable[[Population, int], Tensor]) -> Population:
+        """Adam on all weights at once; a loss whose meta-gradient is not finite keeps its weights for that step."""
+        population = self._make_population(losses)
+        optimizer = torch.optim.Adam([population.weights], lr=self._settings.lr)
+        for index in range(self._settings.steps):
+            self._rescale(population)
+            raw = gradient(population, index)
+            population.weights.grad = torch.where(raw.isfinite().all(dim=1, keepdim=True), raw, 0.0)
+            optimizer.step()
+        self._rescale(population)
+        return population
+
+    def _rescale(self, population: Population) -> None:
+        if self._initial is None:
+            return
+        norms = gradient_norms(population, self._initial)
+        factor = self._reference / norms
+        usable = (norms > 0) & torch.isfinite(factor) & (factor > 0)
+        population.scales = torch.where(usable, population.scales * factor, population.scales).to(population.weights.dtype)
+
+    def _guard(self, starts: Sequence[Loss], tuned: Population) -> list[bool]:
+        """Whether the amortised meta-gradient still speaks for the exact one at the tuned weights.
+
+        Compared over held-out states: the cosine of the summed gradients, unless both are small beside the gradient
+        at the start; and how much the inner step has grown.
+        """
+        indices = range(self._settings.steps, self._settings.steps + HELD_OUT)
+        before = self._make_population(starts)
+        self._rescale(before)
+        cheap = torch.stack([self.amortised_gradient(tuned, i) for i in indices]).double().sum(0)
+        true = torch.stack([self.exact_gradient(tuned, i) for i in indices]).double().sum(0)
+        start = torch.stack([self.amortised_gradient(before, i) for i in indices]).double().sum(0)
+        cosine = (cheap * true).sum(1) / (cheap.norm(dim=1) * true.norm(dim=1))
+        settled = (cheap - true).norm(dim=1) <= 0.1 * start.norm(dim=1)
+        growth = self._inner_norm(tuned, indices) / self._inner_norm(before, indices)
+        good = ((cosine >= _LEAST_COSINE) | settled) & (growth <= _MOST_GROWTH)
+        return [bool(value) for value in good]
+
+    def _inner_norm(self, population: Population, indices: range) -> Tensor:
+        """Mean norm of the inner step's gradient over some triples."""
+        triples = [self._triple(i) for i in indices]
+        norms = [gradient_norms(population, Snapshot(t.raw, t.target)) for t in triples]
+        return torch.stack(norms).mean(0)

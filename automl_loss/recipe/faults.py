@@ -1,0 +1,99 @@
+"""What is wrong with a recipe, and where: faults are collected, then raised all at once in file order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from automl_loss.errors import PluginError, RecipeError
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a key or value was written.
+
+    Args:
+        text: for a person: `recipe.yaml:7:11`, `-s strategy.population=50`, or empty for a Python mapping.
+        order: sorts places: the file's first, then overrides as they were given.
+    """
+
+    text: str = ""
+    order: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong.
+
+    Args:
+        place: where it was written.
+        key: dotted path of the key, `training.steps`; empty when it is no key's fault.
+        message: a sentence: what is wrong, the value seen, what is accepted.
+        plugin: whether a missing or broken plugin is at fault, not the recipe's own text.
+    """
+
+    place: Place
+    key: str
+    message: str
+    plugin: bool = False
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.place.text, self.key, self.message) if part)
+
+
+@dataclass
+class Faults:
+    """Collects the faults of one recipe."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, place: Place, key: str, message: str, *, plugin: bool = False) -> None:
+        """Note one fault."""
+        self.found.append(Fault(place, key, message, plugin))
+
+    def raise_all(self) -> None:
+        """Raise what was found, in file order.
+
+        Raises:
+            RecipeError: when anything is wrong with the recipe itself.
+            PluginError: when plugins are missing or broken and nothing else is wrong.
+        """
+        if not self.found:
+            return
+        ordered = sorted(self.found, key=lambda fault: fault.place.order)
+        lines = list(dict.fromkeys(str(fault) for fault in ordered))
+        if all(fault.plugin for fault in ordered):
+            raise PluginError("\n".join(lines))
+        raise RecipeError(lines)
+
+
+def dotted(path: KeyPath) -> str:
+    """The path as people write it.
+
+    Example:
+        >>> dotted(("plugins", 0, "name"))
+        'plugins[0].name'
+    """
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`Did you mean 'x'?`, or the known words when none is close.
+
+    Example:
+        >>> did_you_mean("step", ["steps", "lr"])
+        "Did you mean 'steps'?"
+        >>> did_you_mean("banana", ["steps", "lr"])
+        'Known: lr, steps.'
+    """
+    words = sorted(set(known))
+    close = get_close_matches(word, words, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    return f"Known: {', '.join(words)}." if words else "None is known here."

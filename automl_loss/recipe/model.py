@@ -1,0 +1,97 @@
+"""The sections of a recipe that are the core's own: their keys, types, bounds and defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
+
+PluginKind = Literal["strategy", "primitive_set", "task", "evaluator", "model", "executor"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, strict types, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FilterSettings(Section):
+    """Which candidates are not worth training. Cheap ones first; the same for every strategy."""
+
+    equivalence: bool = Field(True, description="a candidate with a known canonical key shares that outcome")
+    gradient: bool = Field(True, description="reject a zero or non-finite gradient at the initial network")
+    rejection: bool = Field(True, description="reject losses that cannot improve free outputs on 100 samples")
+    gradient_equivalence: bool = Field(
+        True, description="a candidate whose gradients equal an earlier one's shares that outcome"
+    )
+    rejection_steps: PositiveInt | None = Field(
+        None, description="optimisation steps of the rejection filter; null: 100, for regression 1000"
+    )
+    rejection_threshold: Finite = Field(0.0, description="improvement of the metric that is asked for")
+    after_tuning: bool = Field(False, description="run the rejection filter again on tuned losses")
+
+
+class Budget(Section):
+    """What a search may spend."""
+
+    candidates: PositiveInt = Field(500, description="candidates that are tuned or trained; filtered ones are free")
+    minutes: PositiveFloat | None = Field(None, description="wall time of the search, over resumptions; null: no limit")
+
+
+class Finalists(Section):
+    """The best few, trained again on fresh seeds beside the best handcrafted loss."""
+
+    count: PositiveInt = 5
+    seeds: PositiveInt = 3
+    steps: PositiveInt = 2000
+    lr_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        (0.33, 1.0, 3.0, 10.0), min_length=1, description="each finalist is judged at its best multiple of the lr"
+    )
+
+
+class Retraining(Section):
+    """The full training from scratch whose result is judged on the test split."""
+
+    seeds: PositiveInt = 10
+    steps: PositiveInt = 2000
+    lr: Literal["auto"] | PositiveFloat = Field(
+        "auto", description="auto: the found loss and the task loss each at their best rate on validation"
+    )
+
+
+class ExecutorOptions(Section):
+    """Options that every executor has, beside the plugin's own."""
+
+    chunk: PositiveInt | None = Field(None, description="candidates computed and recorded as one; null: by width")
+    threads: PositiveInt = Field(1, description="torch threads of each worker")
+
+
+class LocalPlugin(Section):
+    """A plugin from a file or module, without packaging."""
+
+    kind: PluginKind
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="the name recipes use")
+    path: str = Field(pattern=r"^.+:[A-Za-z_]\w*$", description="./mine.py:Mine or package.module:Mine")
+
+
+class General(Section):
+    """All of a recipe but its plugin sections."""
+
+    name: str = Field(
+        "run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="the run directory's name"
+    )
+    seed: NonNegativeInt = Field(0, lt=2**63, description="every random number follows from it, the split too")
+    filters: FilterSettings = FilterSettings()
+    tuning: TuningSettings = TuningSettings()
+    training: TrainingSettings = TrainingSettings()
+    stop: StopRule = Field("best_validation", description="one rule for every method and stage")
+    budget: Budget = Budget()
+    finalists: Finalists = Finalists()
+    retraining: Retraining = Retraining()
+    storage: str | None = Field(None, pattern="://", description="an Optuna storage URL; null: a file in the run directory")
+    plugins: tuple[LocalPlugin, ...] = Field((), description="local plugins")
+    requires: tuple[str, ...] = Field((), description="packages that must be installed, as in `name>=1.2`")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="torch device: cpu, cuda or cuda:1")

@@ -1,0 +1,126 @@
+"""A recipe after validation: everything a search needs to know, and nothing left to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from automl_loss.engine.corruption import TaskOptions
+from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
+from automl_loss.recipe import yaml
+from automl_loss.recipe.model import (
+    Budget,
+    ExecutorOptions,
+    FilterSettings,
+    Finalists,
+    General,
+    LocalPlugin,
+    Retraining,
+)
+from automl_loss.recipe.sections import Choice
+
+_MAY_DIFFER = ("budget", "executor", "finalists", "retraining")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A validated recipe with every default filled in.
+
+    Two recipes are equal when they say the same, wherever they came from.
+
+    Args:
+        name: the run directory's name.
+        seed: the run seed, from which every random number and the split follow.
+        task: the task plugin.
+        task_options: metric and corruptions, which every task has.
+        model: the model plugin, or the import path of a network and its keyword arguments.
+        strategy: the search strategy.
+        evaluator: what turns its candidates into outcomes; the strategy's own unless the recipe names one.
+        primitives: the primitive set.
+        filters: which candidates are not worth training.
+        tuning: how weights of losses are tuned.
+        training: partial training.
+        stop: the stopping rule of every method and stage.
+        budget: what the search may spend.
+        finalists: how the best few are compared again.
+        retraining: the full training.
+        executor: where work runs.
+        executor_options: chunk size and threads.
+        storage: an Optuna storage URL, or `None` for a journal in the run directory.
+        plugins: local plugins, their paths absolute.
+        requires: packages that must be installed.
+        device: torch device.
+        notices: what a person should know about how the recipe was read.
+    """
+
+    name: str
+    seed: int
+    task: Choice
+    task_options: TaskOptions
+    model: Choice
+    strategy: Choice
+    evaluator: Choice
+    primitives: Choice
+    filters: FilterSettings
+    tuning: TuningSettings
+    training: TrainingSettings
+    stop: StopRule
+    budget: Budget
+    finalists: Finalists
+    retraining: Retraining
+    executor: Choice
+    executor_options: ExecutorOptions
+    storage: str | None
+    plugins: tuple[LocalPlugin, ...]
+    requires: tuple[str, ...]
+    device: str
+    notices: tuple[str, ...] = field(default=(), compare=False)
+
+    def to_data(self) -> dict[str, Any]:
+        """The recipe as plain data, keys in the order recipes are written."""
+        general = General.model_construct(**{key: getattr(self, key) for key in General.model_fields})
+        plain = general.model_dump(mode="json")
+        noise = self.task_options.label_noise
+        task_options = self.task_options.model_dump(mode="json")
+        if noise.kind == "symmetric":
+            task_options["label_noise"] = noise.rate
+        return {
+            "name": plain.pop("name"),
+            "seed": plain.pop("seed"),
+            "task": {**self.task.to_data(), **task_options},
+            "model": self.model.to_data(),
+            "strategy": self.strategy.to_data(),
+            "evaluator": self.evaluator.to_data(),
+            "primitives": self.primitives.to_data(),
+            **plain,
+            "executor": {**self.executor.to_data(), **self.executor_options.model_dump(mode="json")},
+        }
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML that loads back to an equal recipe."""
+        return yaml.dump(self.to_data())
+
+    def difference(self, other: Recipe) -> list[str]:
+        """Dotted keys that differ and may not when a run is resumed.
+
+        Budget, executor, finalists and retraining may differ: they change no outcome on record.
+
+        Example:
+            `["strategy.population", "seed"]` when those two were changed.
+        """
+        mine, theirs = self.to_data(), other.to_data()
+        for key in _MAY_DIFFER:
+            mine.pop(key)
+            theirs.pop(key)
+        return _differing(mine, theirs, "")
+
+
+def _differing(mine: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[str]:
+    keys: list[str] = []
+    for key in dict.fromkeys((*mine, *theirs)):
+        one, two = mine.get(key), theirs.get(key)
+        if isinstance(one, dict) and isinstance(two, dict):
+            keys += _differing(one, two, f"{prefix}{key}.")
+        elif (key in mine) != (key in theirs) or one != two:
+            keys.append(f"{prefix}{key}")
+    return keys

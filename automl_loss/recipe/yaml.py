@@ -1,0 +1,214 @@
+"""Reads YAML into a `Document`, and writes plain data as YAML that reads back equal.
+
+Scalars follow the core schema of YAML 1.2: `1e-3` is a float, `no` and `on` are text. Nothing is ever constructed
+but mappings, lists, texts, numbers, booleans and null; tags of any other kind are refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import yaml
+
+from automl_loss.errors import RecipeError
+from automl_loss.recipe.document import Document, scalar_complaint
+from automl_loss.recipe.faults import Faults, KeyPath, Place, dotted
+
+_TAG = "tag:yaml.org,2002:"
+_MOST_VALUES = 20_000
+_CORE_SCHEMA = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser with the scalars of YAML 1.2; used to compose nodes, never to construct objects."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever either YAML 1.2 or PyYAML's YAML 1.1 would read as something other than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _name, _pattern, _first in _CORE_SCHEMA:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), _first)  # type: ignore[no-untyped-call]
+
+
+def parse(text: str, label: str, faults: Faults) -> Document:
+    """Parse the text of a recipe.
+
+    Args:
+        text: YAML.
+        label: the file's name in places, `recipe.yaml` in `recipe.yaml:7:11`.
+        faults: gets duplicate keys, tags and scalars that are not accepted.
+
+    Raises:
+        RecipeError: the text is not YAML, or its root is no mapping.
+    """
+    reader = _Reader(label, faults)
+    root = _compose(text, label)
+    if root is None or not isinstance(root, yaml.MappingNode):
+        got = "nothing" if root is None else "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+        raise RecipeError(f"{label}:1:1: a recipe is a mapping such as `task: {{name: digits}}`, got {got}.")
+    reader.document.data = reader.value(root, ())
+    return reader.document
+
+
+def parse_value(text: str) -> Any:
+    """A scalar or a flow collection, as in `-s training.rungs=[250,500]`.
+
+    Raises:
+        RecipeError: the text is not YAML; problems carry no place.
+    """
+    root = _compose(text, "")
+    if root is None:
+        return None
+    faults = Faults()
+    value = _Reader("", faults).value(root, ())
+    if faults.found:
+        raise RecipeError([": ".join(filter(None, (fault.key, fault.message))) for fault in faults.found])
+    return value
+
+
+def dump(data: dict[str, Any]) -> str:
+    """YAML text that `parse` reads back as equal data; small collections stay on one line."""
+    text: str = yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110
+    )
+    return text
+
+
+def _compose(text: str, label: str) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        character = chr(error.character) if isinstance(error.character, int) else error.character
+        raise RecipeError(_at(label, line, column) + f"character {character!r} is not allowed in YAML.") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = _at(label, mark.line + 1, mark.column + 1) if mark else _at(label, 1, 1)
+        reason = ", ".join(filter(None, (error.problem, error.context)))
+        hint = " Indent with spaces, not tabs." if "'\\t'" in reason else ""
+        raise RecipeError(f"{place}not valid YAML: {reason}.{hint}") from None
+    except RecursionError:
+        raise RecipeError(_at(label, 1, 1) + "nested too deeply to be a recipe.") from None
+    return node
+
+
+def _at(label: str, line: int, column: int) -> str:
+    return f"{label}:{line}:{column}: " if label else ""
+
+
+class _Reader:
+    """Turns composed nodes into a document."""
+
+    def __init__(self, label: str, faults: Faults) -> None:
+        self.document = Document()
+        self._label = label
+        self._faults = faults
+        self._count = 0
+        self._open: set[int] = set()
+
+    def value(self, node: yaml.Node, path: KeyPath) -> Any:
+        """The node's value; its place is noted under `path`."""
+        place = self._place(node)
+        self.document.values[path] = place
+        self._count += 1
+        if self._count > _MOST_VALUES:
+            raise RecipeError(f"{place.text}: more than {_MOST_VALUES:,} values; do aliases (`*name`) repeat each other?")
+        if id(node) in self._open:
+            self._faults.add(place, dotted(path), "an alias refers to a value that contains it.")
+            return None
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+                return self._mapping(node, path)
+            if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+            return self._scalar(node, path, place)
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = self._place(key_node)
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TAG + "str":
+                got = repr(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "a collection"
+                self._faults.add(place, dotted(path), f"keys must be text, got {got}; quote it if it is meant as text.")
+                continue
+            key = key_node.value
+            here = (*path, key)
+            if key == "<<" and key_node.style is None:
+                self._faults.add(place, dotted(path), "merge keys (`<<`) are not accepted; write the keys out.")
+            elif complaint := scalar_complaint(key):
+                self._faults.add(place, dotted(path), complaint)
+            elif key in result:
+                first = self.document.keys[here].order[1]
+                self._faults.add(place, dotted(here), f"duplicate key; it was first given in line {first}.")
+            else:
+                self.document.keys[here] = place
+                result[key] = self.value(value_node, here)
+        return result
+
+    def _scalar(self, node: yaml.Node, path: KeyPath, place: Place) -> Any:
+        kind = node.tag.removeprefix(_TAG)
+        if not isinstance(node, yaml.ScalarNode) or kind not in ("str", "null", "bool", "int", "float"):
+            tag = node.tag.replace(_TAG, "!!")
+            self._faults.add(place, dotted(path), f"tag `{tag}` is not accepted; a recipe holds plain values.")
+            return None
+        try:
+            value = _CONVERTERS[kind](node.value)
+        except ValueError:
+            self._faults.add(place, dotted(path), f"{node.value[:40]!r} cannot be read as {kind}.")
+            return None
+        if complaint := scalar_complaint(value):
+            self._faults.add(place, dotted(path), complaint)
+            return None
+        return value
+
+    def _place(self, node: yaml.Node) -> Place:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        return Place(f"{self._label}:{line}:{column}", (0, line, column))
+
+
+def _integer(text: str) -> int:
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _float(text: str) -> float:
+    match = re.fullmatch(r"([-+]?)\.(inf|nan)", text.lower())
+    if match:
+        return math.nan if match[2] == "nan" else math.inf * (-1 if match[1] == "-" else 1)
+    return float(text)
+
+
+_CONVERTERS: dict[str, Any] = {
+    "str": str,
+    "null": lambda text: None,
+    "bool": _boolean,
+    "int": _integer,
+    "float": _float,
+}

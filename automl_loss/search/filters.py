@@ -1,0 +1,207 @@
+"""Filters: losses that cannot be worth training, or were trained before, cost next to nothing.
+
+They are the same for every strategy. Measurements are pure and run on the executor; equivalence is resolved in
+candidate order, in the main process, against the archive.
+
+1. Symbolic equivalence: the canonical key was seen before.
+2. Useless gradient: no gradient reaches the raw outputs, or a non-finite one.
+3. Rejection: optimising free outputs under the loss does not improve the metric (AutoLoss-Zero, arXiv 2103.14026).
+4. Gradient equivalence: per-sample raw-output gradients on three states equal an earlier candidate's within 1 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_loss.engine.engine import Engine
+from automl_loss.losses.base import Loss
+from automl_loss.plugins.candidate import Candidate
+from automl_loss.plugins.executor import Executor
+from automl_loss.search.lanes import cut
+
+_LEAST_GRADIENT = 1e-6
+_SAME_GRADIENT = 0.01
+
+Signature = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """Which filters are on.
+
+    Args:
+        equivalence: filter 1.
+        gradient: filter 2.
+        rejection: filter 3.
+        gradient_equivalence: filter 4.
+        rejection_threshold: least improvement of the metric on free outputs.
+        rejection_steps: Adam steps on free outputs; `None`: 100 for classification, 1000 for regression.
+    """
+
+    equivalence: bool = True
+    gradient: bool = True
+    rejection: bool = True
+    gradient_equivalence: bool = True
+    rejection_threshold: float = 0.0
+    rejection_steps: int | None = None
+
+
+@dataclass
+class Verdict:
+    """What the filters found of a generation.
+
+    Args:
+        survivors: candidates to evaluate, in order.
+        rejected: reason by candidate id.
+        source: by candidate id, the earlier candidate whose outcome it shares.
+        hits: number of candidates that each filter took out.
+    """
+
+    survivors: list[Candidate] = field(default_factory=list)
+    rejected: dict[int, str] = field(default_factory=dict)
+    source: dict[int, int] = field(default_factory=dict)
+    hits: Counter[str] = field(default_factory=Counter)
+
+
+class Archive:
+    """Keys and gradient signatures of all candidates that were evaluated or rejected in this run."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[object, ...], int] = {}
+        self._signatures: list[Signature] = []
+        self._owners: list[tuple[int, tuple[object, ...]]] = []
+
+    def find(self, candidate: Candidate) -> int | None:
+        """The earlier candidate with the same key and overrides."""
+        return self._keys.get(_key(candidate))
+
+    def add_key(self, candidate: Candidate) -> None:
+        """Enter a candidate's key; the first with a key keeps it."""
+        self._keys.setdefault(_key(candidate), candidate.id)
+
+    def match(self, candidate: Candidate, signature: Signature) -> int | None:
+        """The earliest candidate with the same overrides whose gradients are within 1 % on every state."""
+        if not self._signatures:
+            return None
+        others = np.stack(self._signatures)
+        distance = np.linalg.norm(others - signature, axis=2)
+        limit = _SAME_GRADIENT * np.minimum(np.linalg.norm(others, axis=2), np.linalg.norm(signature, axis=1))
+        for i in np.flatnonzero((distance <= limit).all(axis=1)):
+            owner, overrides = self._owners[i]
+            if overrides == _overrides(candidate):
+                return owner
+        return None
+
+    def add_signature(self, candidate: Candidate, signature: Signature) -> None:
+        """Enter a candidate's gradients."""
+        self._signatures.append(signature)
+        self._owners.append((candidate.id, _overrides(candidate)))
+
+
+class Screen:
+    """Applies the filters to generations.
+
+    Args:
+        settings: which filters are on.
+        engine: measures.
+        executor: where.
+        chunk: candidates per chunk of measurements.
+    """
+
+    def __init__(self, settings: FilterSettings, engine: Engine, executor: Executor, chunk: int) -> None:
+        self.archive = Archive()
+        self._settings = settings
+        self._engine = engine
+        self._executor = executor
+        self._chunk = chunk
+
+    def screen(self, candidates: Sequence[Candidate]) -> Verdict:
+        """Sort a generation into survivors, rejected and equivalent ones, and remember it in the archive."""
+        verdict = Verdict()
+        fresh = self._unseen(candidates, verdict)
+        for candidate, found in zip(fresh, self._measure(fresh), strict=True):
+            reason, name = self._objection(found)
+            if reason is not None:
+                verdict.rejected[candidate.id] = reason
+                verdict.hits[name] += 1
+                continue
+            if found.signature is not None:
+                twin = self.archive.match(candidate, found.signature)
+                if twin is not None:
+                    verdict.source[candidate.id] = twin
+                    verdict.hits["gradient_equivalence"] += 1
+                    continue
+                self.archive.add_signature(candidate, found.signature)
+            verdict.survivors.append(candidate)
+        return verdict
+
+    def _unseen(self, candidates: Sequence[Candidate], verdict: Verdict) -> list[Candidate]:
+        fresh = []
+        for candidate in candidates:
+            if candidate.rejected is not None:
+                verdict.rejected[candidate.id] = candidate.rejected
+                verdict.hits["strategy"] += 1
+                continue
+            twin = self.archive.find(candidate) if self._settings.equivalence else None
+            if twin is not None:
+                verdict.source[candidate.id] = twin
+                verdict.hits["equivalence"] += 1
+                continue
+            self.archive.add_key(candidate)
+            fresh.append(candidate)
+        return fresh
+
+    def _measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
+        losses = [candidate.loss for candidate in candidates]
+        stage = partial(measure, self._engine, self._settings)
+        return [found for chunk in self._executor.map(stage, cut(losses, self._chunk)) for found in chunk]
+
+    def _objection(self, found: Measurement) -> tuple[str | None, str]:
+        if self._settings.gradient and not _LEAST_GRADIENT <= found.gradient < math.inf:
+            return (f"its gradient with respect to the raw outputs is {found.gradient:.3g} of the task loss's; "
+                    f"at least {_LEAST_GRADIENT:g} is needed", "gradient")  # fmt: skip
+        if found.gain is not None and not found.gain > self._settings.rejection_threshold:
+            return (f"optimising free outputs under it changed the metric by {-found.gain:+.3g}; an improvement of more "
+                    f"than {self._settings.rejection_threshold:g} is needed", "rejection")  # fmt: skip
+        return None, ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What filters 2 to 4 measure of a loss; `None` where an earlier filter had already spoken."""
+
+    gradient: float
+    gain: float | None
+    signature: Signature | None
+
+
+def measure(engine: Engine, settings: FilterSettings, losses: Sequence[Loss]) -> list[Measurement]:
+    """Stage: measurements of a chunk of losses; pure, runs in a worker."""
+    ratios = engine.gradient_ratios(losses).tolist()
+    usable = [i for i, ratio in enumerate(ratios) if not settings.gradient or _LEAST_GRADIENT <= ratio < math.inf]
+    scaled = dict(zip(usable, engine.match_scale([losses[i] for i in usable]), strict=True))
+    gains: dict[int, float] = {}
+    if settings.rejection and usable:
+        values = engine.improvements([scaled[i] for i in usable], settings.rejection_steps).tolist()
+        gains = dict(zip(usable, values, strict=True))
+    open_ = [i for i in usable if i not in gains or gains[i] > settings.rejection_threshold]
+    signatures: dict[int, Signature] = {}
+    if settings.gradient_equivalence and open_:
+        arrays = engine.raw_gradients([scaled[i] for i in open_]).float().cpu().numpy()
+        signatures = dict(zip(open_, arrays, strict=True))
+    return [Measurement(ratios[i], gains.get(i), signatures.get(i)) for i in range(len(losses))]
+
+
+def _overrides(candidate: Candidate) -> tuple[object, ...]:
+    return tuple(sorted(candidate.overrides.items()))
+
+
+def _key(candidate: Candidate) -> tuple[object, ...]:
+    return (candidate.loss.key, *_overrides(candidate))

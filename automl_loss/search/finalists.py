@@ -1,0 +1,86 @@
+"""The final round: the best few losses and the best handcrafted one, on fresh seeds, each at its best rate.
+
+One lucky run must not decide. All choices here are made on validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from automl_loss.losses.base import Loss
+from automl_loss.losses.handcrafted import catalogue
+from automl_loss.plugins.outcome import Outcome, Status
+from automl_loss.search.lanes import LaneTrainer
+from automl_loss.search.learning_rate import Selection, select_lr
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A loss of the final round.
+
+    Args:
+        id: the candidate's; `None` for the handcrafted one.
+        name: for a person.
+        loss: as trained in the search.
+        selection: its best learning rate on fresh seeds and the fitness there.
+    """
+
+    id: int | None
+    name: str
+    loss: Loss
+    selection: Selection
+
+
+def best_handcrafted(
+    trainer: LaneTrainer, lr: float, factors: Sequence[float], steps: int, progress: Progress | None = None
+) -> tuple[Loss, Selection]:
+    """The handcrafted loss that is best on validation, each at its best rate, one run each."""
+    engine = trainer.engine
+    losses = engine.match_scale(list(catalogue(engine.problem)))
+    selections = select_lr(trainer, "handcrafted", losses, [lr * f for f in factors], steps, seeds=1, progress=progress)
+    best = min(range(len(losses)), key=lambda i: selections[i].fitness)
+    return losses[best], selections[best]
+
+
+def choose(outcomes: Iterable[Outcome], count: int) -> list[Outcome]:
+    """The best `count` outcomes that were trained in full and are not the task loss or another's equivalent."""
+    trained = [o for o in outcomes if o.status is Status.EVALUATED and o.id != 0]
+    return sorted(trained, key=lambda outcome: outcome.rank_key)[:count]
+
+
+def final_round(
+    trainer: LaneTrainer,
+    chosen: Sequence[Outcome],
+    handcrafted: Loss | None,
+    lr: float,
+    factors: Sequence[float],
+    steps: int,
+    seeds: int,
+    progress: Progress | None = None,
+) -> list[Finalist]:
+    """Finalists, best first.
+
+    Args:
+        trainer: trains lanes.
+        chosen: outcomes from the search.
+        handcrafted: the best handcrafted loss, or `None` to leave it out.
+        lr: the search's learning rate.
+        factors: multiples of it to try.
+        steps: length of the runs: the retraining length.
+        seeds: fresh seeds for each rate.
+        progress: called with (runs done, runs in all).
+    """
+    entries: list[tuple[int | None, str, Loss]] = [(o.id, f"candidate {o.id}", o.loss) for o in chosen]
+    if handcrafted is not None:
+        entries.append((None, handcrafted.key, handcrafted))
+    selections = select_lr(
+        trainer, "finalists", [loss for _, _, loss in entries], [lr * f for f in factors], steps, seeds, progress
+    )
+    finalists = [
+        Finalist(number, name, loss, selection)
+        for (number, name, loss), selection in zip(entries, selections, strict=True)
+    ]
+    return sorted(finalists, key=lambda finalist: finalist.selection.fitness)

@@ -1,0 +1,87 @@
+"""Executor `local`: worker processes on this machine, one thread each by default."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
+from automl_loss.errors import EvaluationError
+from automl_loss.plugins.config import PluginConfig
+from automl_loss.plugins.executor import Executor, Item, Result
+
+
+class LocalExecutor(Executor):
+    """Runs chunks in worker processes on this machine, or in this process when there is one worker."""
+
+    plugin_api = 1
+
+    class Config(PluginConfig):
+        """Options of the local executor."""
+
+        workers: PositiveInt | None = Field(
+            None, description="worker processes; null: as many as there are cores for `threads` each"
+        )
+
+    def __init__(self, config: Any, threads: int = 1) -> None:
+        super().__init__(config, threads)
+        self.workers: int = config.workers or max(1, _cores() // threads)
+        self._pool: Any = None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `Executor.map`. Work starts at once; leaving the iterator early cancels what has not started."""
+        work = list(items)
+        if self.workers == 1 or len(work) == 1 and self._pool is None:
+            return map(function, work)
+        return self._parallel(function, work)
+
+    def _parallel(self, function: Callable[[Item], Result], work: list[Item]) -> Iterator[Result]:
+        from loky.process_executor import TerminatedWorkerError
+
+        futures = [self._start().submit(function, item) for item in work]
+        try:
+            for future in futures:
+                yield future.result()
+        except TerminatedWorkerError as error:
+            raise EvaluationError(
+                "a worker process was killed, most likely for lack of memory. What was finished is recorded: go on with "
+                "--resume, with fewer `executor.workers` or a smaller `executor.chunk`."
+            ) from error
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _start(self) -> Any:
+        if self._pool is None:
+            from loky import ProcessPoolExecutor
+
+            self._pool = ProcessPoolExecutor(
+                max_workers=self.workers,
+                initializer=_prepare_worker,
+                initargs=(self.threads,),
+                env={name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")},
+            )
+        return self._pool
+
+    def close(self) -> None:
+        """Stop the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, kill_workers=True)
+            self._pool = None
+
+
+def _cores() -> int:
+    """Cores this process may use, container limits included."""
+    from loky import cpu_count
+
+    return int(cpu_count())
+
+
+def _prepare_worker(threads: int) -> None:
+    """Ctrl-C is the main process's business, and threads are as the recipe says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    torch.set_num_threads(threads)

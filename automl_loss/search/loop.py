@@ -1,0 +1,279 @@
+"""The search loop: ask, filter, evaluate, record, tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from automl_loss.engine.engine import Engine
+from automl_loss.errors import PluginError, ResumeError
+from automl_loss.losses.handcrafted import task_loss
+from automl_loss.plugins.candidate import Candidate
+from automl_loss.plugins.evaluator import Context, Evaluator
+from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.outcome import Outcome, Status
+from automl_loss.plugins.strategy import SearchStrategy
+from automl_loss.search.budget import Budget, spent
+from automl_loss.search.filters import Screen
+from automl_loss.search.ledger import Ledger
+from automl_loss.search.progress import Progress, Stopwatch
+from automl_loss.search.recorded_map import RecordedMap
+from automl_loss.seeds import generator
+
+
+@dataclass
+class SearchState:
+    """What a search has found so far.
+
+    Args:
+        outcomes: by candidate id; 0 is the task loss.
+        candidates: every candidate asked for, by id.
+        hits: filter hits of each generation.
+        best_by_generation: best fitness after each generation, `None` while there is none.
+        reason: why the search ended.
+    """
+
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    candidates: dict[int, Candidate] = field(default_factory=dict)
+    hits: list[Counter[str]] = field(default_factory=list)
+    best_by_generation: list[float | None] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def ranked(self) -> list[Outcome]:
+        """Outcomes best first, without the task loss and the cached ones."""
+        found = (o for o in self.outcomes.values() if o.id != 0 and o.status is not Status.CACHED)
+        return sorted(found, key=lambda outcome: outcome.rank_key)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of outcomes by status, without the task loss."""
+        tally = Counter(outcome.status.value for outcome in self.outcomes.values() if outcome.id != 0)
+        return {status.value: tally[status.value] for status in Status}
+
+
+class SearchLoop:
+    """Runs a strategy against an evaluator until it is done or the budget is spent.
+
+    A loop over a ledger that already holds outcomes replays them: the strategy is told what was recorded, and only what
+    is missing is computed. A resumed search therefore equals an uninterrupted one.
+
+    Args:
+        strategy: proposes.
+        evaluator: evaluates what passes the filters.
+        engine: at the learning rate of the search.
+        screen: the filters.
+        executor: where stages run.
+        ledger: keeps outcomes and chunk records.
+        budget: limits.
+        chunk: most candidates in a chunk.
+        watch: takes the time by stage.
+        notify: called with progress.
+        on_generation: called after each generation is recorded.
+    """
+
+    def __init__(
+        self,
+        strategy: SearchStrategy,
+        evaluator: Evaluator,
+        engine: Engine,
+        screen: Screen,
+        executor: Executor,
+        ledger: Ledger,
+        budget: Budget,
+        chunk: int,
+        watch: Stopwatch,
+        notify: Callable[[Progress], None],
+        on_generation: Callable[[SearchState], None],
+    ) -> None:
+        self.state = SearchState()
+        self._strategy = strategy
+        self._evaluator = evaluator
+        self._engine = engine
+        self._screen = screen
+        self._executor = executor
+        self._ledger = ledger
+        self._budget = budget
+        self._chunk = chunk
+        self._watch = watch
+        self._notify = notify
+        self._on_generation = on_generation
+        self._recorded = {i: o for i, o in ledger.outcomes().items() if o.status is not Status.FAILED}
+        self._seconds_before = sum(ledger.recall_prefix("elapsed/").values())
+        self._generation = 0
+
+    def run(self) -> SearchState:
+        """Search, and return what was found."""
+        self._evaluate_task_loss()
+        while not self._over():
+            with self._watch.stage("strategy"):
+                candidates = self._strategy.ask()
+            if not candidates:
+                self.state.reason = "the strategy is done"
+                break
+            self._check_asked(candidates)
+            outcomes = self._evaluate_generation(candidates)
+            if len(outcomes) < len(candidates):
+                self.state.reason = f"the budget of {self._budget.candidates} candidates is spent"
+            else:
+                with self._watch.stage("strategy"):
+                    self._strategy.tell(outcomes)
+            self._finish_generation()
+        self._report("")
+        return self.state
+
+    # One generation
+
+    def _evaluate_generation(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """Outcomes in ask order; fewer than candidates when the budget cuts the generation."""
+        with self._watch.stage("filters"):
+            verdict = self._screen.screen(candidates)
+        self.state.hits.append(verdict.hits)
+        allowed = self._budget.remaining(self.state.outcomes, self._full_steps)
+        survivors = verdict.survivors[:allowed]
+        missing = [c for c in survivors if c.id not in self._recorded]
+        chunk_of: dict[int, str] = {}
+        evaluated = {c.id: self._recorded[c.id] for c in survivors if c.id in self._recorded}
+        if missing:
+            fresh = self._evaluate(survivors, chunk_of)
+            evaluated |= {outcome.id: outcome for outcome in fresh if outcome.id not in evaluated}
+        ordered = []
+        for candidate in candidates:
+            outcome = self._settle(candidate, evaluated, verdict.rejected, verdict.source)
+            if outcome is None:
+                # The rest of the generation is beyond the budget.
+                break
+            ordered.append(outcome)
+            self.state.outcomes[outcome.id] = outcome
+        with self._watch.stage("ledger"):
+            for candidate, outcome in zip(candidates, ordered, strict=False):
+                self._record(candidate, outcome, chunk_of.get(candidate.id, ""))
+        return ordered
+
+    def _settle(
+        self, candidate: Candidate, evaluated: dict[int, Outcome], rejected: dict[int, str], source: dict[int, int]
+    ) -> Outcome | None:
+        if candidate.id in evaluated:
+            return evaluated[candidate.id]
+        if candidate.id in rejected:
+            return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=rejected[candidate.id])
+        if candidate.id in source:
+            first = self.state.outcomes.get(source[candidate.id])
+            if first is None:
+                return None
+            status = Status.CACHED if first.status.completed else first.status
+            return replace(
+                first, id=candidate.id, status=status, source_id=first.id if first.source_id is None else first.source_id,
+                steps=0.0, seconds=0.0, rungs=first.rungs, message=f"equivalent to candidate {first.id}",
+            )  # fmt: skip
+        return None
+
+    def _evaluate(self, survivors: Sequence[Candidate], chunk_of: dict[int, str]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        finished: dict[int, Outcome] = {}
+
+        def on_chunk(found: Sequence[Outcome]) -> None:
+            finished.update({outcome.id: outcome for outcome in found})
+            self._report("", extra=finished)
+
+        context = Context(
+            problem=self._engine.problem,
+            engine=self._engine,
+            archive=MappingProxyType(self.state.outcomes),
+            rng=generator(self._engine.source.seed, "evaluator", self._generation),
+            map=RecordedMap(
+                self._executor, self._ledger, self._chunk, self._generation, chunk_of, on_chunk
+            ),
+            report=on_chunk,
+        )
+        with self._watch.stage("evaluation"):
+            outcomes = self._evaluator.evaluate(survivors, context)
+        if [o.id for o in outcomes] != [c.id for c in survivors]:
+            raise PluginError(
+                f"evaluator {type(self._evaluator).__name__} got candidates {[c.id for c in survivors]} and returned "
+                f"outcomes {[o.id for o in outcomes]}; it must return one for each, in order."
+            )
+        return outcomes
+
+    def _record(self, candidate: Candidate, outcome: Outcome, chunk: str) -> None:
+        if candidate.id not in self._recorded:
+            lr = float(candidate.overrides.get("lr", self._engine.lr))
+            self._ledger.record(outcome, candidate, chunk=chunk, lr=lr)
+
+    def _evaluate_task_loss(self) -> None:
+        """The task loss is trial 0: "is it better than what I have?" is answered from the first minute on."""
+        candidate = Candidate(0, task_loss(self._engine.problem), generation=-1)
+        self._generation = -1
+        self._screen.screen([candidate])
+        self.state.candidates[0] = candidate
+        chunk_of: dict[int, str] = {}
+        outcome = self._recorded.get(0) or self._evaluate([candidate], chunk_of)[0]
+        self.state.outcomes[0] = outcome
+        self._record(candidate, outcome, chunk_of.get(0, ""))
+        self._generation = 0
+        if not outcome.status.completed:
+            self._report(f"the task loss itself did not train: {outcome.message}")
+
+    # Checks, budget, reports
+
+    def _check_asked(self, candidates: Sequence[Candidate]) -> None:
+        name = type(self._strategy).__name__
+        first = len(self.state.candidates)
+        ids = [candidate.id for candidate in candidates]
+        if ids != list(range(first, first + len(ids))):
+            raise PluginError(
+                f"strategy {name} asked for candidates {ids}; ids must go on from {first} and increase by one."
+            )
+        for candidate in candidates:
+            self.state.candidates[candidate.id] = candidate
+            asked = self._ledger.asked(candidate.id)
+            if asked is not None and asked != candidate.loss.key:
+                raise ResumeError(
+                    f"strategy {name} asked for {candidate.loss.key} as candidate {candidate.id}, and the ledger holds "
+                    f"{asked} there: it does not repeat itself under the same seed and outcomes (or its version changed). "
+                    f"Start a new run instead of resuming this one."
+                )
+
+    @property
+    def _full_steps(self) -> float:
+        return float(self._engine.training.steps * self._engine.training.seeds)
+
+    @property
+    def _seconds(self) -> float:
+        return self._seconds_before + self._watch.elapsed
+
+    def _over(self) -> bool:
+        if not self.state.reason:
+            # A finished run that is resumed stops by the clock where it stopped before, unless it is given more time.
+            asked = len(self.state.candidates) - 1
+            replaying = asked < max(self._recorded, default=0)
+            seconds = 0.0 if replaying else self._seconds
+            self.state.reason = self._budget.reason(self.state.outcomes, self._full_steps, asked, seconds) or ""
+        return bool(self.state.reason)
+
+    def _finish_generation(self) -> None:
+        ranked = self.state.ranked
+        self.state.best_by_generation.append(ranked[0].fitness if ranked else None)
+        self._ledger.remember(f"elapsed/{self._ledger.session}", self._watch.elapsed)
+        self._on_generation(self.state)
+        self._report("")
+        self._generation += 1
+
+    def _report(self, message: str, extra: dict[int, Outcome] | None = None) -> None:
+        outcomes = {**self.state.outcomes, **(extra or {})}
+        merged = replace(self.state, outcomes=outcomes)
+        self._notify(
+            Progress(
+                stage="search",
+                done=min(float(self._budget.candidates), spent(outcomes, self._full_steps)),
+                total=float(self._budget.candidates),
+                generation=self._generation,
+                best=merged.ranked[:10],
+                task_loss=outcomes.get(0),
+                counts=merged.counts,
+                message=message,
+                seconds=self._seconds,
+            )
+        )

@@ -1,0 +1,18 @@
+"""Evaluator `partial-training`: trains a fresh network under each loss as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automl_loss import Candidate, Context, Evaluator, Outcome
+from autoloss_evaluators._fitness import evaluate
+
+
+class PartialTraining(Evaluator):
+    """Trains a fresh network under each loss, without tuning its weights."""
+
+    plugin_api = 1
+
+    def evaluate(self, candidates: Sequence[Candidate], context: Context) -> list[Outcome]:
+        """See `Evaluator.evaluate`; the recipe's `training` section says how."""
+        return evaluate(candidates, context, tune=False)

@@ -1,0 +1,50 @@
+"""Random trees: DEAP grows them, we keep them as immutable expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from deap import gp
+
+from automl_loss import Expression, PrimitiveSet
+from autoloss_gp.python_random import python_random
+
+
+class TreeGenerator:
+    """Half-and-half random trees over a primitive set (Koza 1992; `deap.gp.genHalfAndHalf`).
+
+    The height is uniform between two bounds (with many trees: ramped). Half the trees are full, all leaves at that
+    height; half are grown, where a node between the bounds is a terminal with the share of terminals in the set.
+    Of DEAP only the generator is used: no `creator`, and nothing is compiled or evaluated.
+
+    Args:
+        primitives: the words of the trees.
+    """
+
+    def __init__(self, primitives: PrimitiveSet) -> None:
+        self._words = {word.name: word for word in (*primitives.functions, *primitives.terminals)}
+        self._deap_set = gp.PrimitiveSet("loss", 0)
+        for function in primitives.functions:
+            self._deap_set.addPrimitive(function, function.arity, name=function.name)
+        for terminal in primitives.terminals:
+            self._deap_set.addTerminal(terminal, name=terminal.name)
+
+    def half_and_half(self, depth: tuple[int, int], rng: np.random.Generator) -> Expression:
+        """One random tree.
+
+        Args:
+            depth: smallest and largest height; a lone terminal has height 0.
+            rng: source of randomness.
+
+        Returns:
+            A tree of a height in the range. It may lack y or f, see `repair`.
+        """
+        with python_random(rng):
+            nodes = gp.genHalfAndHalf(self._deap_set, *depth)
+        return self._read(iter(nodes))
+
+    def _read(self, nodes: Iterator[gp.Primitive | gp.Terminal]) -> Expression:
+        """The next whole subtree of DEAP's nodes, which come in pre-order."""
+        word = self._words[next(nodes).name]
+        return Expression(word, tuple(self._read(nodes) for _ in range(word.arity)))

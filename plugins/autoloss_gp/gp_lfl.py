@@ -1,0 +1,13 @@
+"""Strategy `gp-lfl`: evolved expressions whose weights stay 1."""
+
+from __future__ import annotations
+
+from autoloss_gp.evolution import GeneticProgramming
+
+
+class GPLFL(GeneticProgramming):
+    """Genetic programming over symbolic losses without tuning: evomal's ablation (GP-LFL in arXiv 2209.08907)."""
+
+    plugin_api = 1
+    default_evaluator = "partial-training"
+    tuned = False

@@ -1,0 +1,43 @@
+"""Variation: one-point crossover and uniform mutation of expressions, and the height limit.
+
+On immutable trees each is a line or two, shorter than an adapter to DEAP's lists.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from automl_loss import Expression
+from autoloss_gp.generation import TreeGenerator
+
+
+def crossover(receiver: Expression, donor: Expression, rng: np.random.Generator) -> Expression:
+    """One-point crossover: a random subtree of the receiver gives way to a random subtree of the donor.
+
+    Roots are not exchanged: that would copy a whole parent. A lone terminal has nothing else, so then the receiver
+    comes back unchanged.
+    """
+    if receiver.size < 2 or donor.size < 2:
+        return receiver
+    place = int(rng.integers(1, receiver.size))
+    return receiver.replace(place, donor.subtree(int(rng.integers(1, donor.size))))
+
+
+def mutate(
+    expression: Expression, trees: TreeGenerator, depth: tuple[int, int], rng: np.random.Generator
+) -> Expression:
+    """Uniform mutation: a random subtree, each node equally likely, gives way to a random tree.
+
+    Args:
+        expression: the parent.
+        trees: makes the new subtree, half-and-half.
+        depth: smallest and largest height of the new subtree.
+        rng: source of randomness.
+    """
+    place = int(rng.integers(expression.size))
+    return expression.replace(place, trees.half_and_half(depth, rng))
+
+
+def within_height(offspring: Expression, parent: Expression, limit: int) -> Expression:
+    """The offspring, or its parent when the offspring is higher than the limit."""
+    return offspring if offspring.height <= limit else parent

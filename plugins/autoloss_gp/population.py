@@ -1,0 +1,58 @@
+"""Individuals, and what a run has asked before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from automl_loss import Expression, Outcome, canonical_key
+
+Origin = Literal["known", "random", "crossover", "mutation"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An expression to be asked.
+
+    Args:
+        expression: contains y and f, within the height limit.
+        origin: what made it.
+        parents: ids of the candidates it descends from.
+    """
+
+    expression: Expression
+    origin: Origin
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Individual:
+    """A member of the population: an expression that was asked, and what came of it."""
+
+    expression: Expression
+    outcome: Outcome
+
+    @property
+    def id(self) -> int:
+        """The candidate's id."""
+        return self.outcome.id
+
+
+class Novelty:
+    """Remembers the canonical keys of a run's expressions.
+
+    Args:
+        weighted: whether each node will carry a weight of its own: `sub(f, f)` is then not zero, and fewer expressions
+            are equivalent.
+    """
+
+    def __init__(self, weighted: bool) -> None:
+        self._weighted = weighted
+        self._keys: set[str] = set()
+
+    def claim(self, expression: Expression) -> bool:
+        """Remember the expression. Returns whether none equivalent to it was claimed before."""
+        key = canonical_key(expression, self._weighted)
+        is_new = key not in self._keys
+        self._keys.add(key)
+        return is_new

@@ -1,0 +1,27 @@
+"""Python's global random generator, lent to DEAP for the length of a call."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+
+@contextmanager
+def python_random(rng: np.random.Generator) -> Iterator[None]:
+    """Seed Python's `random` from `rng`, and give it back as it was.
+
+    DEAP draws from Python's global generator. Inside the block its draws are a function of `rng` alone; after it,
+    raised errors included, no global state differs from before. Not for use from several threads at once.
+
+    Args:
+        rng: advanced by one draw.
+    """
+    state = random.getstate()
+    random.seed(int(rng.integers(2**63)))
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -1,0 +1,29 @@
+"""Strategy `random`: what any search must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from automl_loss import Outcome
+from autoloss_gp.expression_strategy import ExpressionStrategy
+from autoloss_gp.population import Proposal
+
+
+class RandomSearch(ExpressionStrategy):
+    """Distinct random expressions, repaired, filtered, tuned and trained as those of evomal, learning from none."""
+
+    plugin_api = 1
+    default_evaluator = "bilevel"
+
+    class Config(ExpressionStrategy.Config):
+        """Options of random search; the total is `population * generations`."""
+
+        generations: int = Field(20, ge=1, description="Generations after which the strategy is done.")
+
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Nothing is learned."""
+
+    def _propose(self) -> list[Proposal]:
+        return self._random_proposals(self.config.population)

@@ -1,0 +1,57 @@
+"""Data sets that come with scikit-learn: no download."""
+
+from __future__ import annotations
+
+from autoloss_tasks.tabular import Array, TabularTask
+
+
+class Digits(TabularTask):
+    """Handwritten digits: 1,797 rows of 8 x 8 pixels, 10 classes.
+
+    Pixels are divided by 16, their maximum, and not standardised: in training rows some are zero but for a
+    few rows, and a pixel over a tiny deviation would be a hundred elsewhere.
+    """
+
+    standardise = False
+
+    def load(self) -> tuple[Array, Array]:
+        """Pixels from 0 to 1 and digits."""
+        from sklearn.datasets import load_digits
+
+        pixels, digits = load_digits(return_X_y=True)
+        return pixels / 16, digits
+
+
+class Wine(TabularTask):
+    """Wines by chemical analysis: 178 rows of 13 features, 3 cultivars."""
+
+    def load(self) -> tuple[Array, Array]:
+        """Measurements and cultivars."""
+        from sklearn.datasets import load_wine
+
+        table: tuple[Array, Array] = load_wine(return_X_y=True)
+        return table
+
+
+class BreastCancer(TabularTask):
+    """Breast tumours: 569 rows of 30 features; malignant (0) or benign (1)."""
+
+    def load(self) -> tuple[Array, Array]:
+        """Measurements and diagnoses."""
+        from sklearn.datasets import load_breast_cancer
+
+        table: tuple[Array, Array] = load_breast_cancer(return_X_y=True)
+        return table
+
+
+class Diabetes(TabularTask):
+    """Progression of diabetes after a year: 442 rows of 10 features, one real target."""
+
+    regression = True
+
+    def load(self) -> tuple[Array, Array]:
+        """Measurements and progression."""
+        from sklearn.datasets import load_diabetes
+
+        table: tuple[Array, Array] = load_diabetes(return_X_y=True)
+        return table

@@ -1,0 +1,88 @@
+"""Small networks and problems for the engine's tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from automl_loss import ModelFactory, PluginConfig, Problem, Split, Splits, SymbolicLoss, Task, parse, standard_primitives
+from automl_loss.engine import EngineSource
+from automl_loss.engine.engine import Engine
+from automl_loss.engine.settings import TrainingSettings, TuningSettings
+
+
+class Blobs(Task):
+    """Three noisy classes in six dimensions."""
+
+    class Config(PluginConfig):
+        """No options."""
+
+    def problem(self) -> Problem:
+        return Problem.classification((6,), 3)
+
+    def _rows(self, count: int, seed: int) -> Split:
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 3, count)
+        centres = np.random.default_rng(99).normal(size=(3, 6)) * 1.2
+        return Split((centres[y] + rng.normal(size=(count, 6))).astype(np.float32), y)
+
+    def splits(self, seed: int) -> Splits:
+        return Splits(self._rows(150, seed), self._rows(60, seed + 1))
+
+    def test(self, seed: int) -> Split:
+        return self._rows(60, seed + 2)
+
+
+@dataclass
+class Factory(ModelFactory):
+    """Any module by a function of input shape and outputs."""
+
+    make: Any
+
+    def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
+        module: nn.Module = self.make(input_shape[0], output_dim)
+        return module
+
+
+def small_mlp(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, 8), nn.Tanh(), nn.Linear(8, outputs))
+
+
+def norm_and_dropout(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(inputs, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, outputs)
+    )
+
+
+class Words:
+    """The standard vocabulary as a primitive set."""
+
+    names = ("add", "sub", "mul", "div", "min", "max", "sign", "square", "abs", "log", "sqrt", "tanh", "y", "f", "1", "-1")
+
+
+def loss_of(text: str, **options: Any) -> SymbolicLoss:
+    return SymbolicLoss(parse(text, standard_primitives(*Words.names)), **options)
+
+
+def make_engine(network: Any = small_mlp, **options: Any) -> Engine:
+    training = options.pop("training", {})
+    tuning = options.pop("tuning", {})
+    return Engine(
+        EngineSource(
+            task=lambda: Blobs(None),
+            model=lambda: Factory(network),
+            training=TrainingSettings(**{"steps": 20, "lr": 0.05, "batch_size": 32, **training}),
+            tuning=TuningSettings(**{"steps": 5, **tuning}),
+            **options,
+        )
+    )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
