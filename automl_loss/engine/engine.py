@@ -56,6 +56,7 @@ class EngineSource:
         options: metric and corruptions of the task.
         training: settings of partial training; `lr` is a number by the time the engine trains.
         tuning: settings of tuning.
+        rejection: least improvement of the metric on free outputs that a tuned loss must show; `None`: any.
         stop: the stopping rule.
         seed: the run seed.
         device: torch device.
@@ -68,6 +69,7 @@ class EngineSource:
     options: TaskOptions = field(default_factory=TaskOptions)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
+    rejection: float | None = None
     stop: StopRule = "best_validation"
     seed: int = 0
     device: str = "cpu"
@@ -301,13 +303,19 @@ class Engine:
         return gradient_norms(population, self.initial_snapshot) / self._reference_norm
 
     def improvements(self, losses: Sequence[Loss], steps: int | None = None) -> Tensor:
-        """`(P,)` relative-free gains in the metric from optimising free outputs; see `probes.improvement`."""
+        """`(P,)` improvements of the metric from optimising free outputs; see `probes.improvement`."""
         count = steps or (100 if self.problem.is_classification else 1000)
         fixed = self._fixed_rows(min(_REJECTION_ROWS, len(self._train_rows)), "rejection")
         seed = stream(self.source.seed, "rejection")
         snapshot = Snapshot(self.network.outputs(initial_state(self.network, [seed]), fixed.x), fixed.target)
         before, after = improvement(self.population(losses), snapshot, self.metric, count)
         return before - after
+
+    def rejects(self, losses: Sequence[Loss]) -> list[bool]:
+        """Which tuned losses the rejection filter takes out; none unless `filters.after_tuning` is on."""
+        if self.source.rejection is None or not losses:
+            return [False] * len(losses)
+        return [not gain > self.source.rejection for gain in self.improvements(losses).tolist()]
 
     def _fixed_rows(self, count: int, name: str) -> Rows:
         chosen = generator(self.source.seed, name).choice(len(self._train_rows), size=count, replace=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_loss.errors import EvaluationError, RecipeError
+
+_SHOWN = 10
 
 
 def import_object(path: str, folder: Path | None = None) -> Any:
@@ -35,16 +38,31 @@ def import_object(path: str, folder: Path | None = None) -> Any:
             f"import: {path!r} is not an import path; write 'module:name', "
             f"for example 'mypackage.models:Net' for class Net in mypackage/models.py."
         )
-    places = [Path.cwd()] if folder is None else [folder.resolve(), Path.cwd()]
+    found = _module(module_name, path, [Path.cwd()] if folder is None else [folder.resolve(), Path.cwd()])
+    for part in name.split("."):
+        if not hasattr(found, part):
+            public = [each for each in dir(found) if not each.startswith("_")]
+            close = difflib.get_close_matches(part, public, n=1)
+            hint = (
+                f"Did you mean {close[0]!r}?"
+                if close
+                else f"It has {', '.join(public[:_SHOWN]) or 'no names'}."
+            )
+            raise RecipeError(f"import: {path!r}: module {module_name!r} has no {name!r}. {hint}")
+        found = getattr(found, part)
+    return found
+
+
+def _module(name: str, path: str, places: list[Path]) -> Any:
     with _on_path(places):
         importlib.invalidate_caches()
         try:
-            found: Any = importlib.import_module(module_name)
+            return importlib.import_module(name)
         except ModuleNotFoundError as error:
-            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise EvaluationError(
-                    f"module {module_name!r} of import path {path!r} imports {error.name!r}, "
-                    f"which is not installed; install it in this environment."
+                    f"module {name!r} of import path {path!r} needs a module that is not installed: {error}. "
+                    f"Install it in this environment."
                 ) from error
             raise RecipeError(
                 f"import: no module {error.name!r} for {path!r}; looked in {', '.join(map(str, places))} "
@@ -52,21 +70,9 @@ def import_object(path: str, folder: Path | None = None) -> Any:
             ) from error
         except (Exception, SystemExit) as error:
             raise EvaluationError(
-                f"module {module_name!r} of import path {path!r} fails when imported: "
+                f"module {name!r} of import path {path!r} fails when imported: "
                 f"{type(error).__name__}: {error}"
             ) from error
-    for part in name.split("."):
-        if not hasattr(found, part):
-            names = (
-                sorted(each for each in vars(found) if not each.startswith("_"))
-                if hasattr(found, "__dict__")
-                else []
-            )
-            raise RecipeError(
-                f"import: {path!r}: module {module_name!r} has no {name!r}; it has {', '.join(names)}."
-            )
-        found = getattr(found, part)
-    return found
 
 
 def _is_dotted(text: str) -> bool:

@@ -1,1 +1,33 @@
-"""TODO."""
+"""The loss language: expressions over primitives.
+
+`Expression` is the immutable tree, `parse` its reader and `str` its writer; `canonical_key` tells equal ones;
+`compile_program`, `to_source`, `to_sympy` and `to_latex` give its other forms; `standard_primitives` is the vocabulary.
+Importing this imports neither torch nor SymPy.
+"""
+
+from automl_loss.expression.canonical import canonical, canonical_key
+from automl_loss.expression.compile import compile_program
+from automl_loss.expression.expression import Expression
+from automl_loss.expression.parser import parse
+from automl_loss.expression.primitive import Opcode, Primitive, PrimitiveSet
+from automl_loss.expression.program import Program
+from automl_loss.expression.source import to_source
+from automl_loss.expression.sympy_form import to_latex, to_sympy
+from automl_loss.expression.vocabulary import constant, standard_primitives
+
+__all__ = [
+    "Expression",
+    "Opcode",
+    "Primitive",
+    "PrimitiveSet",
+    "Program",
+    "canonical",
+    "canonical_key",
+    "compile_program",
+    "constant",
+    "parse",
+    "standard_primitives",
+    "to_latex",
+    "to_source",
+    "to_sympy",
+]

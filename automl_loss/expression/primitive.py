@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Opcode(IntEnum):
@@ -68,6 +68,8 @@ class PrimitiveSet(ABC):
     Laws: names are unique; terminals include `y` (target) and `f` (prediction); every function keeps shape and
     dtype, and is finite with finite gradient on 0, negative, huge and tiny input.
     """
+
+    plugin_api: ClassVar[int] = 1
 
     def __init__(self, config: Any = None) -> None:
         self.config = config

@@ -1,1 +1,28 @@
-"""TODO."""
+"""Losses: symbolic and handcrafted ones behind one abstract `Loss`, and their forms.
+
+`task_loss` and `catalogue` name what one would use without a search; `known_losses` are expressions; `render_module` gives
+`best_loss.py`, `loss_from_json` reads what `Loss.to_json` wrote. Importing this does not import torch.
+"""
+
+from automl_loss.losses.base import Loss
+from automl_loss.losses.formula import formula
+from automl_loss.losses.handcrafted import HandcraftedLoss, catalogue, task_loss
+from automl_loss.losses.known import known_losses
+from automl_loss.losses.module import build_module, render_module
+from automl_loss.losses.problem import Problem
+from automl_loss.losses.serialize import loss_from_json
+from automl_loss.losses.symbolic import SymbolicLoss
+
+__all__ = [
+    "HandcraftedLoss",
+    "Loss",
+    "Problem",
+    "SymbolicLoss",
+    "build_module",
+    "catalogue",
+    "formula",
+    "known_losses",
+    "loss_from_json",
+    "render_module",
+    "task_loss",
+]

@@ -62,6 +62,8 @@ class Evaluator(ABC):
     """
 
     plugin_api: ClassVar[int] = 1
+    tunes: ClassVar[bool] = True
+    """Whether it spends steps on the recipe's `tuning` section; a dry run counts them."""
 
     class Config(PluginConfig):
         """Options of the evaluator in a recipe."""

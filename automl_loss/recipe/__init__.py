@@ -1,1 +1,42 @@
-"""TODO."""
+"""From YAML to a validated `Recipe`, with file:line:column in every error.
+
+`load_recipe` reads a file, a shipped recipe's name or a mapping; `describe` says what a recipe would cost;
+`schema` gives the JSON schema of recipes with the installed plugins' options; `shipped_recipes` lists what
+comes with the package.
+"""
+
+from __future__ import annotations
+
+from automl_loss.recipe.load import load_recipe
+from automl_loss.recipe.model import (
+    Budget,
+    ExecutorOptions,
+    FilterSettings,
+    Finalists,
+    LocalPlugin,
+    Retraining,
+)
+from automl_loss.recipe.plan import DryRun, Stage, describe
+from automl_loss.recipe.recipe import Recipe
+from automl_loss.recipe.schema import schema
+from automl_loss.recipe.sections import Choice
+from automl_loss.recipe.shipped import ShippedRecipe, shipped_recipe, shipped_recipes
+
+__all__ = [
+    "Budget",
+    "Choice",
+    "DryRun",
+    "ExecutorOptions",
+    "FilterSettings",
+    "Finalists",
+    "LocalPlugin",
+    "Recipe",
+    "Retraining",
+    "ShippedRecipe",
+    "Stage",
+    "describe",
+    "load_recipe",
+    "schema",
+    "shipped_recipe",
+    "shipped_recipes",
+]

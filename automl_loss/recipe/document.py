@@ -117,7 +117,7 @@ def from_mapping(mapping: Mapping[str, Any], faults: Faults) -> Document:
 
 
 def scalar_complaint(value: Any) -> str | None:
-    """Why a scalar cannot stand in a recipe: not-a-number, integers and texts that nothing else could read."""
+    """Why a scalar cannot stand in a recipe, such as text that no file could hold; `None` when it can."""
     if isinstance(value, float) and math.isnan(value):
         return "not-a-number is not accepted; leave the key out for its default."
     if isinstance(value, int) and not -(2**63) <= value < 2**63:

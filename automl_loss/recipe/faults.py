@@ -64,7 +64,10 @@ class Faults:
         if not self.found:
             return
         ordered = sorted(self.found, key=lambda fault: fault.place.order)
-        lines = list(dict.fromkeys(str(fault) for fault in ordered))
+        first: dict[tuple[Place, str], Fault] = {}
+        for fault in ordered:  # what follows from a fault at the same key is no news
+            first.setdefault((fault.place, fault.key), fault)
+        lines = [str(fault) for fault in first.values()]
         if all(fault.plugin for fault in ordered):
             raise PluginError("\n".join(lines))
         raise RecipeError(lines)

@@ -36,10 +36,10 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "model_attributes_type": lambda ctx: "a mapping",
     "literal_error": lambda ctx: str(ctx["expected"]),
     "enum": lambda ctx: str(ctx["expected"]),
-    "greater_than": lambda ctx: f"a number above {ctx['gt']}",
-    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']}",
-    "less_than": lambda ctx: f"a number below {ctx['lt']}",
-    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']}",
+    "greater_than": lambda ctx: f"a number above {ctx['gt']:.12g}",
+    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']:.12g}",
+    "less_than": lambda ctx: f"a number below {ctx['lt']:.12g}",
+    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']:.12g}",
     "multiple_of": lambda ctx: f"a multiple of {ctx['multiple_of']}",
     "too_short": lambda ctx: f"at least {ctx['min_length']} item(s)",
     "too_long": lambda ctx: f"at most {ctx['max_length']} item(s)",
@@ -61,7 +61,7 @@ def validate(
 
     Args:
         model: a pydantic model.
-        data: the section's plain data. It is validated as JSON, where a list is a tuple too, but no text a number.
+        data: the section's plain data, validated as JSON is: a list may be a tuple, but no text a number.
         document: gives the places.
         path: the section's path in the document.
         faults: gets what is wrong.
@@ -88,7 +88,7 @@ def describe(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
-        return f"{len(value)} items" if not value else "a list"
+        return "a list"
     return repr(value)
 
 
@@ -105,7 +105,7 @@ def _translate(
     for detail in error.errors(include_url=False):
         groups.setdefault(_follow(detail, data), []).append(detail)
     for inner, details in groups.items():
-        # One branch of a union took the value's shape and found faults within; the others' are beside the point.
+        # One branch of a union took the value's shape and found faults within; what the others say is moot.
         if any(other[: len(inner)] == inner and len(other) > len(inner) for other in groups):
             continue
         key, kind = dotted((*path, *inner)), details[0]["type"]
@@ -145,7 +145,10 @@ def _follow(detail: ErrorDetails, data: Any) -> KeyPath:
     """Path of the error in the data, without the names that pydantic puts in for branches of unions."""
     path: list[str | int] = []
     for index, part in enumerate(detail["loc"]):
-        if isinstance(data, dict) and part in data or isinstance(data, list) and isinstance(part, int) and part < len(data):
+        if isinstance(data, dict) and part in data:
+            path.append(part)
+            data = data[str(part)]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             path.append(part)
             data = data[part]
         elif detail["type"] == "missing" and index == len(detail["loc"]) - 1:

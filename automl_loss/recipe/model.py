@@ -37,8 +37,12 @@ class FilterSettings(Section):
 class Budget(Section):
     """What a search may spend."""
 
-    candidates: PositiveInt = Field(500, description="candidates that are tuned or trained; filtered ones are free")
-    minutes: PositiveFloat | None = Field(None, description="wall time of the search, over resumptions; null: no limit")
+    candidates: PositiveInt = Field(
+        500, description="candidates that are tuned or trained; filtered ones are free"
+    )
+    minutes: PositiveFloat | None = Field(
+        None, description="wall time of the search, over resumptions; null: no limit"
+    )
 
 
 class Finalists(Section):
@@ -48,7 +52,9 @@ class Finalists(Section):
     seeds: PositiveInt = 3
     steps: PositiveInt = 2000
     lr_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
-        (0.33, 1.0, 3.0, 10.0), min_length=1, description="each finalist is judged at its best multiple of the lr"
+        (0.33, 1.0, 3.0, 10.0),
+        min_length=1,
+        description="each finalist is judged at its best multiple of the lr",
     )
 
 
@@ -65,7 +71,9 @@ class Retraining(Section):
 class ExecutorOptions(Section):
     """Options that every executor has, beside the plugin's own."""
 
-    chunk: PositiveInt | None = Field(None, description="candidates computed and recorded as one; null: by width")
+    chunk: PositiveInt | None = Field(
+        None, description="candidates computed and recorded as one; null: by width"
+    )
     threads: PositiveInt = Field(1, description="torch threads of each worker")
 
 
@@ -83,7 +91,9 @@ class General(Section):
     name: str = Field(
         "run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="the run directory's name"
     )
-    seed: NonNegativeInt = Field(0, lt=2**63, description="every random number follows from it, the split too")
+    seed: NonNegativeInt = Field(
+        0, lt=2**63, description="every random number follows from it, the split too"
+    )
     filters: FilterSettings = FilterSettings()
     tuning: TuningSettings = TuningSettings()
     training: TrainingSettings = TrainingSettings()
@@ -91,7 +101,11 @@ class General(Section):
     budget: Budget = Budget()
     finalists: Finalists = Finalists()
     retraining: Retraining = Retraining()
-    storage: str | None = Field(None, pattern="://", description="an Optuna storage URL; null: a file in the run directory")
+    storage: str | None = Field(
+        None, pattern="://", description="an Optuna storage URL; null: a file in the run directory"
+    )
     plugins: tuple[LocalPlugin, ...] = Field((), description="local plugins")
     requires: tuple[str, ...] = Field((), description="packages that must be installed, as in `name>=1.2`")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="torch device: cpu, cuda or cuda:1")
+    device: str = Field(
+        "cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="torch device: cpu, cuda or cuda:1"
+    )

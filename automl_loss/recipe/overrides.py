@@ -32,7 +32,7 @@ class Override:
     def chosen(self) -> SectionKind | None:
         """The section whose plugin it chooses, when it chooses one."""
         section = _BY_KEY.get(self.path[0])
-        if section and (len(self.path) == 1 or len(self.path) == 2 and self.path[1] in section.choosers):
+        if section and (len(self.path) == 1 or (len(self.path) == 2 and self.path[1] in section.choosers)):
             return section
         return None
 
@@ -93,34 +93,36 @@ def apply(document: Document, overrides: Sequence[Override], faults: Faults) -> 
             document.set(path, value, override.place)
         except TypeError as error:
             found = describe(document.get(tuple(str(error).split("."))))
-            faults.add(override.place, ".".join(path), f"{error} is {found}, which has no keys; override it whole.")
-    expand(document)
+            faults.add(
+                override.place, ".".join(path), f"{error} is {found}, which has no keys; override it whole."
+            )
+        expand(document)
     return notices
 
 
-def _drop(document: Document, section: SectionKind, path: tuple[str, ...], value: Any, place: Place) -> str | None:
+def _drop(
+    document: Document, section: SectionKind, path: tuple[str, ...], value: Any, place: Place
+) -> str | None:
     """Drop what belonged to the plugin that was chosen before, if it was another."""
     old = document.get((section.key,))
     old = old if isinstance(old, dict) else {}
-    chooser = path[-1] if len(path) == 2 else "name"
-    new = value.get("name") if len(path) == 1 and isinstance(value, dict) else value
-    if new == old.get(chooser, section.default if not any(old.get(key) for key in section.choosers) else None):
+    was = _label(old, section)
+    if (_label(value, section) if isinstance(value, dict) else value) == was:
         return None
-    dropped = [key for key in old if key not in section.common_keys and key not in section.choosers]
-    for key in (*dropped, *section.choosers):
+    options = [key for key in old if key not in section.common_keys and key not in section.choosers]
+    for key in (*options, *section.choosers):
         document.remove((section.key, key))
-    what = [f"its options ({', '.join(dropped)})"] if dropped else []
+    dropped = [", ".join(options)] if options else []
     if section.key == "strategy" and document.get(("evaluator",)) is not None:
         document.remove(("evaluator",))
-        what.append("the evaluator")
-    if not what:
+        dropped.append("the evaluator")
+    if not dropped:
         return None
-    was = next((old_name for old_name in _names(old, section)), section.default)
-    return f"{place.text} replaces the {section.kind} {was}: {' and '.join(what)} dropped."
+    return f"{place.text} drops what belonged to the {section.kind} {was}: {' and '.join(dropped)}."
 
 
-def _names(old: dict[str, Any], section: SectionKind) -> list[str]:
-    return [old[key] for key in section.choosers if old.get(key)]
+def _label(data: dict[str, Any], section: SectionKind) -> Any:
+    return next((data[key] for key in section.choosers if data.get(key)), section.default)
 
 
 def _write_out(document: Document, path: tuple[str, ...], key: str, value: str) -> None:

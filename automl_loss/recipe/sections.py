@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import BaseModel
+
 from automl_loss.engine.corruption import TaskOptions
-from automl_loss.errors import PluginError
+from automl_loss.engine.import_path import import_object
+from automl_loss.errors import AutolossError, PluginError
 from automl_loss.plugins.config import PluginConfig
 from automl_loss.plugins.task import Task
 from automl_loss.recipe.document import Document
 from automl_loss.recipe.faults import Faults, dotted
 from automl_loss.recipe.messages import describe, validate
-from automl_loss.recipe.model import ExecutorOptions, PluginKind, Section
+from automl_loss.recipe.model import ExecutorOptions, PluginKind
 
 
 class Loaded(Protocol):
@@ -53,7 +56,7 @@ class SectionKind:
     key: str
     kind: PluginKind
     default: str | None
-    common: type[Section] | None = None
+    common: type[BaseModel] | None = None
     importable: bool = False
 
     @property
@@ -86,8 +89,10 @@ class Choice:
         name: the plugin's name, or `package:name`; `None` when it is imported.
         import_path: `package.module:Object`, when it is imported.
         options: all its options, defaults included, as plain data.
-        plugin: the class; `None` for an imported model, which may be any callable and is imported when it is built.
+        plugin: the class; `None` for an imported model, which may be any callable and is imported late.
         config: the options as an instance of the class's `Config`; `None` for an imported model.
+        package: the package that the plugin came from; `None` when it is local or imported.
+        version: that package's version.
     """
 
     kind: PluginKind
@@ -96,6 +101,8 @@ class Choice:
     options: Mapping[str, Any]
     plugin: type[Any] | None = field(default=None, compare=False, repr=False)
     config: PluginConfig | None = field(default=None, compare=False, repr=False)
+    package: str | None = field(default=None, compare=False)
+    version: str | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -115,12 +122,14 @@ class SectionReader:
         document: the recipe.
         plugins: where plugin classes come from.
         faults: gets what is wrong.
+        folder: where the recipe lies; modules named by import path may lie there.
     """
 
-    def __init__(self, document: Document, plugins: PluginSource, faults: Faults) -> None:
+    def __init__(self, document: Document, plugins: PluginSource, faults: Faults, folder: Path) -> None:
         self._document = document
         self._plugins = plugins
         self._faults = faults
+        self._folder = folder
 
     def read(self, section: SectionKind, default: str | None = None) -> tuple[Choice | None, Any]:
         """The choice of a section and its common options; `None` where a fault was noted.
@@ -134,14 +143,18 @@ class SectionReader:
         if data is None:
             data = {}
         if not isinstance(data, dict):
-            message = f"expected a mapping such as {{name: {section.default or 'digits'}}}, got {describe(data)}."
+            message = (
+                f"expected a mapping such as {{name: {section.default or 'digits'}}}, got {describe(data)}."
+            )
             self._faults.add(self._document.value_place(path), section.key, message)
             return None, None
         common = None
         if section.common is not None:
             own = {key: value for key, value in data.items() if key in section.common_keys}
             common = validate(section.common, own, self._document, path, self._faults)
-        options = {k: v for k, v in data.items() if k not in section.common_keys and k not in section.choosers}
+        options = {
+            k: v for k, v in data.items() if k not in section.common_keys and k not in section.choosers
+        }
         name, import_path = self._chosen(section, data, default or section.default)
         if import_path and section.kind == "model":
             return Choice(section.kind, None, import_path, options), common
@@ -151,13 +164,20 @@ class SectionReader:
         if plugin is None:
             return None, common
         known = (*section.choosers, *section.common_keys)
-        config = validate(plugin.Config, options, self._document, path, self._faults, known)
+        try:
+            config = validate(plugin.Config, options, self._document, path, self._faults, known)
+            dumped = {} if config is None else config.model_dump(mode="json", by_alias=True)
+        except Exception as error:  # a plugin's validators are its own code
+            message = f"the options of {section.kind} '{name or import_path}' cannot be checked"
+            self._fault(path, f"{message}: {type(error).__name__}: {error}.", plugin=True)
+            return None, common
         if config is None:
             return None, common
-        dumped = config.model_dump(mode="json", by_alias=True)
         return Choice(section.kind, name, import_path, dumped, plugin, config), common
 
-    def _chosen(self, section: SectionKind, data: dict[str, Any], default: str | None) -> tuple[str | None, str | None]:
+    def _chosen(
+        self, section: SectionKind, data: dict[str, Any], default: str | None
+    ) -> tuple[str | None, str | None]:
         """Name and import path, one of them or, after a fault, neither."""
         given = [key for key in section.choosers if data.get(key) is not None]
         path = (section.key, *given[-1:])
@@ -165,8 +185,16 @@ class SectionReader:
             self._fault((section.key, "import"), "give `name` or `import`, not both.", key=True)
         elif not given and default is None:
             example = f"for example `{section.key}: {{name: digits}}`"
-            what = "missing" if section.key in self._document.data else "missing; it is the one section without a default"
-            self._fault(path, f"{what}. Name one, {example}; `autoloss plugins list` shows what is installed.", key=True)
+            what = (
+                "missing"
+                if section.key in self._document.data
+                else "missing; it is the one section without a default"
+            )
+            self._fault(
+                path,
+                f"{what}. Name one, {example}; `autoloss plugins list` shows what is installed.",
+                key=True,
+            )
         elif not given:
             return default, None
         elif not isinstance(data[given[0]], str) or not data[given[0]]:
@@ -185,7 +213,7 @@ class SectionReader:
         try:
             if name:
                 return self._plugins.load(section.kind, name).cls
-            return _import_task(import_path or "")
+            return _import_task(import_path or "", self._folder)
         except PluginError as error:
             self._fault(path, str(error), plugin=True)
             return None
@@ -206,18 +234,13 @@ def is_import_path(text: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
 
 
-def _import_task(import_path: str) -> type[Task]:
-    module, _, attribute = import_path.partition(":")
+def _import_task(import_path: str, folder: Path) -> type[Task]:
     try:
-        found: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a user's module may raise anything at import, SystemExit included
-        raise PluginError(
-            f"cannot import {import_path!r}: {type(error).__name__}: {error}. Is its package installed or on PYTHONPATH?"
-        ) from error
+        found = import_object(import_path, folder)
+    except AutolossError as error:
+        raise PluginError(str(error).removeprefix("import: ")) from error
     if not isinstance(found, type) or not issubclass(found, Task):
-        raise PluginError(f"{import_path!r} is no task: expected a subclass of automl_loss.Task, got {found!r}.")
+        raise PluginError(
+            f"{import_path!r} is no task: expected a subclass of automl_loss.Task, got {found!r}."
+        )
     return found

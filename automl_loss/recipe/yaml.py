@@ -1,7 +1,7 @@
 """Reads YAML into a `Document`, and writes plain data as YAML that reads back equal.
 
-Scalars follow the core schema of YAML 1.2: `1e-3` is a float, `no` and `on` are text. Nothing is ever constructed
-but mappings, lists, texts, numbers, booleans and null; tags of any other kind are refused.
+Scalars follow the core schema of YAML 1.2: `1e-3` is a float, `no` and `on` are text. Nothing is ever
+constructed but mappings, lists, texts, numbers, booleans and null; tags of any other kind are refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from automl_loss.recipe.faults import Faults, KeyPath, Place, dotted
 
 _TAG = "tag:yaml.org,2002:"
 _MOST_VALUES = 20_000
+_LINE_BREAKS = re.compile("[\r\n\x85\u2028\u2029\ufeff]")
 _CORE_SCHEMA = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -42,10 +43,19 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # PyYAML writes these line breaks as they are between single quotes, where they read as spaces.
+        style = '"' if _LINE_BREAKS.search(data) else None
+        node: yaml.ScalarNode = self.represent_scalar(_TAG + "str", data, style=style)
+        return node
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
 
 for _name, _pattern, _first in _CORE_SCHEMA:
     for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), _first)  # type: ignore[no-untyped-call]
+        _class.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), _first)
 
 
 def parse(text: str, label: str, faults: Faults) -> Document:
@@ -62,7 +72,13 @@ def parse(text: str, label: str, faults: Faults) -> Document:
     reader = _Reader(label, faults)
     root = _compose(text, label)
     if root is None or not isinstance(root, yaml.MappingNode):
-        got = "nothing" if root is None else "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+        got = (
+            "nothing"
+            if root is None
+            else "a list"
+            if isinstance(root, yaml.SequenceNode)
+            else "a single value"
+        )
         raise RecipeError(f"{label}:1:1: a recipe is a mapping such as `task: {{name: digits}}`, got {got}.")
     reader.document.data = reader.value(root, ())
     return reader.document
@@ -99,7 +115,9 @@ def _compose(text: str, label: str) -> yaml.Node | None:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         character = chr(error.character) if isinstance(error.character, int) else error.character
-        raise RecipeError(_at(label, line, column) + f"character {character!r} is not allowed in YAML.") from None
+        raise RecipeError(
+            _at(label, line, column) + f"character {character!r} is not allowed in YAML."
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _at(label, mark.line + 1, mark.column + 1) if mark else _at(label, 1, 1)
@@ -131,7 +149,9 @@ class _Reader:
         self.document.values[path] = place
         self._count += 1
         if self._count > _MOST_VALUES:
-            raise RecipeError(f"{place.text}: more than {_MOST_VALUES:,} values; do aliases (`*name`) repeat each other?")
+            raise RecipeError(
+                f"{place.text}: more than {_MOST_VALUES:,} values; do aliases (`*name`) repeat each other?"
+            )
         if id(node) in self._open:
             self._faults.add(place, dotted(path), "an alias refers to a value that contains it.")
             return None
@@ -151,12 +171,14 @@ class _Reader:
             place = self._place(key_node)
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TAG + "str":
                 got = repr(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "a collection"
-                self._faults.add(place, dotted(path), f"keys must be text, got {got}; quote it if it is meant as text.")
+                message = f"keys must be text, got {got}; quote it if it is meant as text."
+                self._faults.add(place, dotted(path), message)
                 continue
             key = key_node.value
             here = (*path, key)
             if key == "<<" and key_node.style is None:
-                self._faults.add(place, dotted(path), "merge keys (`<<`) are not accepted; write the keys out.")
+                message = "merge keys (`<<`) are not accepted; write the keys out."
+                self._faults.add(place, dotted(path), message)
             elif complaint := scalar_complaint(key):
                 self._faults.add(place, dotted(path), complaint)
             elif key in result:
@@ -171,7 +193,9 @@ class _Reader:
         kind = node.tag.removeprefix(_TAG)
         if not isinstance(node, yaml.ScalarNode) or kind not in ("str", "null", "bool", "int", "float"):
             tag = node.tag.replace(_TAG, "!!")
-            self._faults.add(place, dotted(path), f"tag `{tag}` is not accepted; a recipe holds plain values.")
+            self._faults.add(
+                place, dotted(path), f"tag `{tag}` is not accepted; a recipe holds plain values."
+            )
             return None
         try:
             value = _CONVERTERS[kind](node.value)

@@ -24,33 +24,13 @@ from automl_loss.engine.engine import Engine
 from automl_loss.losses.base import Loss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.executor import Executor
+from automl_loss.recipe.model import FilterSettings
 from automl_loss.search.lanes import cut
 
 _LEAST_GRADIENT = 1e-6
 _SAME_GRADIENT = 0.01
 
 Signature = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class FilterSettings:
-    """Which filters are on.
-
-    Args:
-        equivalence: filter 1.
-        gradient: filter 2.
-        rejection: filter 3.
-        gradient_equivalence: filter 4.
-        rejection_threshold: least improvement of the metric on free outputs.
-        rejection_steps: Adam steps on free outputs; `None`: 100 for classification, 1000 for regression.
-    """
-
-    equivalence: bool = True
-    gradient: bool = True
-    rejection: bool = True
-    gradient_equivalence: bool = True
-    rejection_threshold: float = 0.0
-    rejection_steps: int | None = None
 
 
 @dataclass

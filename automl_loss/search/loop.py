@@ -121,7 +121,6 @@ class SearchLoop:
                 with self._watch.stage("strategy"):
                     self._strategy.tell(outcomes)
             self._finish_generation()
-        self._report("")
         return self.state
 
     # One generation
@@ -258,10 +257,10 @@ class SearchLoop:
         self.state.best_by_generation.append(ranked[0].fitness if ranked else None)
         self._ledger.remember(f"elapsed/{self._ledger.session}", self._watch.elapsed)
         self._on_generation(self.state)
-        self._report("")
+        self._report("", ended=True)
         self._generation += 1
 
-    def _report(self, message: str, extra: dict[int, Outcome] | None = None) -> None:
+    def _report(self, message: str, extra: dict[int, Outcome] | None = None, *, ended: bool = False) -> None:
         outcomes = {**self.state.outcomes, **(extra or {})}
         merged = replace(self.state, outcomes=outcomes)
         self._notify(
@@ -270,10 +269,13 @@ class SearchLoop:
                 done=min(float(self._budget.candidates), spent(outcomes, self._full_steps)),
                 total=float(self._budget.candidates),
                 generation=self._generation,
+                generation_done=ended,
                 best=merged.ranked[:10],
                 task_loss=outcomes.get(0),
                 counts=merged.counts,
                 message=message,
                 seconds=self._seconds,
+                metric=self._engine.metric.name,
+                show=self._engine.metric.shown,
             )
         )

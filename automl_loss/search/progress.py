@@ -18,23 +18,29 @@ class Progress:
         stage: `learning_rate`, `search`, `handcrafted`, `finalists`, `retraining_rate`, `retraining` or `done`.
         done: units finished: candidates of the budget in `search`, else training runs.
         total: units in all.
-        generation: the generation at work; -1 outside of the search.
+        generation: the generation at work; -1 for the task loss and outside of the search.
+        generation_done: whether this message ends the generation.
         best: best outcomes so far, best first.
         task_loss: outcome of the task loss, trial 0, once it is known.
         counts: outcomes so far by status.
         message: a sentence, where there is something to say.
         seconds: time of the run so far.
+        metric: the metric's name.
+        show: gives a fitness in the metric's own sense.
     """
 
     stage: str
     done: float = 0.0
     total: float = 0.0
     generation: int = -1
+    generation_done: bool = False
     best: Sequence[Outcome] = ()
     task_loss: Outcome | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
     seconds: float = 0.0
+    metric: str = ""
+    show: Callable[[float], float] = float
 
 
 Callback = Callable[[Progress], None]

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from automl_loss.engine.engine import Engine, EngineSource, problem_of
+import torch
+
 from automl_loss.engine.corruption import check_options
+from automl_loss.engine.engine import Engine, EngineSource
+from automl_loss.engine.imported import ImportedModel
+from automl_loss.engine.width import MOST
 from automl_loss.errors import RecipeError
+from automl_loss.expression.primitive import PrimitiveSet
 from automl_loss.losses.problem import Problem
-from automl_loss.plugins import Evaluator, Executor, LoadedPlugin, PrimitiveSet, SearchStrategy
-from automl_loss.recipe import Recipe
+from automl_loss.plugins.evaluator import Evaluator
+from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.strategy import SearchStrategy
+from automl_loss.recipe import Choice, Recipe
 from automl_loss.seeds import generator
+
+_CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -24,8 +33,8 @@ class Setup:
         recipe: the resolved recipe.
         problem: the task's.
         engine: at the recipe's learning rate, which may still be `auto`.
-        strategy: fresh, on the run's own random stream.
-        evaluator: the recipe's or the strategy's own.
+        strategy: fresh, on a random stream of its own.
+        evaluator: turns candidates into outcomes.
         executor: where stages run.
         chunk: most candidates in a chunk.
         primitives: the words that losses are made of.
@@ -41,6 +50,64 @@ class Setup:
     primitives: PrimitiveSet
 
 
-def make(plugin: LoadedPlugin, config: Any) -> Any:
-    """An instance of a loaded plugin; a module-level function, so that worker processes can call it."""
-    return plugin.cls(config)
+def set_up(recipe: Recipe) -> Setup:
+    """Make the objects of a run; loads the task's training and validation rows.
+
+    Raises:
+        RecipeError: options do not fit the task, or the strategy does not apply to it.
+    """
+    torch.set_num_threads(recipe.executor_options.threads)
+    task = _maker(recipe.task)
+    problem = task().problem()
+    problems = [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
+    strategy_class: type[SearchStrategy] = _class_of(recipe.strategy)
+    problems += [f"strategy: {reason}" for reason in strategy_class.check(recipe.strategy.config, problem)]
+    if problems:
+        raise RecipeError(problems)
+    engine = Engine(
+        EngineSource(
+            task=task,
+            model=_maker(recipe.model),
+            options=recipe.task_options,
+            training=recipe.training,
+            tuning=recipe.tuning,
+            rejection=recipe.filters.rejection_threshold if recipe.filters.after_tuning else None,
+            stop=recipe.stop,
+            seed=recipe.seed,
+            device=recipe.device,
+        )
+    )
+    primitives: PrimitiveSet = _class_of(recipe.primitives)(recipe.primitives.config)
+    options = recipe.executor_options
+    return Setup(
+        recipe=recipe,
+        problem=engine.problem,
+        engine=engine,
+        strategy=strategy_class(
+            recipe.strategy.config, engine.problem, primitives, generator(recipe.seed, "strategy")
+        ),
+        evaluator=_class_of(recipe.evaluator)(recipe.evaluator.config),
+        executor=_executor(recipe),
+        chunk=options.chunk or (_CHUNK if engine.width >= MOST else max(1, engine.width)),
+        primitives=primitives,
+    )
+
+
+def _executor(recipe: Recipe) -> Executor:
+    executor: Executor = _class_of(recipe.executor)(recipe.executor.config, threads=recipe.executor_options.threads)
+    return executor
+
+
+def _class_of(choice: Choice) -> Any:
+    return choice.plugin
+
+
+def _maker(choice: Choice) -> Callable[[], Any]:
+    """A picklable maker of a task or a model."""
+    if choice.plugin is None:
+        return partial(_imported_model, choice.import_path or "", dict(choice.options))
+    return partial(choice.plugin, choice.config)
+
+
+def _imported_model(path: str, options: dict[str, Any]) -> ImportedModel:
+    return ImportedModel(ImportedModel.Config.model_validate({"import": path, **options}))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
-from automl_loss import Candidate, Context, Engine, Outcome, Status, Tuned
+from automl_loss import Candidate, Context, Engine, Loss, Outcome, Status
 
 _TOP = 0.2
 
@@ -30,16 +30,29 @@ def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -
 
 def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...]) -> list[Outcome]:
     """Stage: the candidates of a chunk, tuned, set to scale and trained on the search's common seeds."""
-    starts = [Tuned(candidate.loss, exact=False, steps=0.0) for candidate in chunk]
-    tuned = engine.tune(engine.match_scale([c.loss for c in chunk])) if tune else starts
-    losses = engine.match_scale([result.loss for result in tuned])
-    outcomes = _train(engine, [replace(c, loss=loss) for c, loss in zip(chunk, losses, strict=True)],
-                      range(engine.training.seeds))  # fmt: skip
-    return [
-        replace(outcome, steps=outcome.steps + result.steps,
-                metrics={**outcome.metrics, "tuned_exactly": float(result.exact)})
-        for outcome, result in zip(outcomes, tuned, strict=True)
-    ]  # fmt: skip
+    losses = engine.match_scale([candidate.loss for candidate in chunk])
+    if not tune:
+        return _train(engine, _with_losses(chunk, losses), range(engine.training.seeds))
+    tuned = engine.tune(losses)
+    final = _with_losses(chunk, engine.match_scale([result.loss for result in tuned]))
+    useless = engine.rejects([candidate.loss for candidate in final])
+    trained = iter(_train(engine, [c for c, bad in zip(final, useless, strict=True) if not bad],
+                          range(engine.training.seeds)))  # fmt: skip
+    outcomes = []
+    for candidate, result, bad in zip(final, tuned, useless, strict=True):
+        outcome = _refused(candidate) if bad else next(trained)
+        metrics = {**outcome.metrics, "tuned_exactly": float(result.exact)}
+        outcomes.append(replace(outcome, steps=outcome.steps + result.steps, metrics=metrics))
+    return outcomes
+
+
+def _with_losses(chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Candidate]:
+    return [replace(candidate, loss=loss) for candidate, loss in zip(chunk, losses, strict=True)]
+
+
+def _refused(candidate: Candidate) -> Outcome:
+    message = "after tuning, optimising free outputs under it does not improve the metric"
+    return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=message)
 
 
 def _train_again(engine: Engine, seeds: tuple[int, ...], chunk: tuple[Candidate, ...]) -> list[Outcome]:
@@ -50,6 +63,8 @@ def _train_again(engine: Engine, seeds: tuple[int, ...], chunk: tuple[Candidate,
 def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int]) -> list[Outcome]:
     lr = [candidate.overrides.get("lr", engine.lr) for candidate in chunk]
     losses = [candidate.loss for candidate in chunk]
+    if not chunk:
+        return []
     runs = [engine.train(losses, lr=lr, rungs=engine.training.rungs, seed=engine.search_seed(i)) for i in seeds]
     outcomes = []
     for candidate, results in zip(chunk, zip(*runs, strict=True), strict=True):

@@ -12,6 +12,7 @@ class PartialTraining(Evaluator):
     """Trains a fresh network under each loss, without tuning its weights."""
 
     plugin_api = 1
+    tunes = False
 
     def evaluate(self, candidates: Sequence[Candidate], context: Context) -> list[Outcome]:
         """See `Evaluator.evaluate`; the recipe's `training` section says how."""

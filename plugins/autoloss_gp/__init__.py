@@ -1,1 +1,1 @@
-"""Genetic programming over symbolic losses: strategies `evomal`, `gp-lfl` and `random`, primitive set `evomal`."""
+"""Genetic programming over symbolic losses: strategies evomal, gp-lfl and random, primitive set evomal."""

@@ -10,12 +10,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from automl_loss import Expression, Outcome, PrimitiveSet, Problem, known_losses, parse
 from autoloss_gp.expression_strategy import TRIES, DepthRange, ExpressionStrategy
 from autoloss_gp.operators import crossover, mutate, within_height
 from autoloss_gp.population import Individual, Proposal
 from autoloss_gp.repair import repair
 from autoloss_gp.selection import elite, tournaments
+from automl_loss import Expression, Outcome, PrimitiveSet, Problem, known_losses, parse
 
 _WORD = re.compile(r"[^\s(),]+")
 
@@ -23,17 +23,18 @@ _WORD = re.compile(r"[^\s(),]+")
 class GeneticProgramming(ExpressionStrategy):
     """Evolves expressions by tournaments, one-point crossover and uniform mutation.
 
-    The population from which parents are selected is the elite and the copies of the generation before, which survive
-    with the outcome they have, and the offspring just told. Survivors are not asked again: they take a place in the
-    population, and nothing from the budget. So later generations ask fewer than `population` losses.
+    Parents are selected from a population of survivors and offspring. Survivors are the elite and the
+    copies of the generation before. They keep the outcome they have and are not asked again: they take a
+    place in the population, and nothing from the budget. So later generations ask for fewer than
+    `population` losses.
 
     Each remaining place goes, by chance, to
         crossover: of two tournament winners, the first receives a subtree of the second;
         mutation:  of one winner, a subtree is replaced by a random one;
         copy:      one winner survives.
-    Offspring are repaired (`repair`); one above the height limit then is replaced by its first parent. Offspring that
-    the run has asked before, in this generation or an earlier one, are mutated again, up to `TRIES` times; after that
-    the place goes to a random expression.
+    Offspring are repaired (`repair`); one that is then above the height limit is replaced by its first
+    parent. Offspring that the run has asked before, in this generation or an earlier one, are mutated
+    again, up to `TRIES` times; after that the place goes to a random expression.
 
     While nothing in the population has completed, ranks say nothing, and the next generation is random.
     """
@@ -64,8 +65,8 @@ class GeneticProgramming(ExpressionStrategy):
         def _consistent(self) -> Self:
             if not 0 < self.crossover + self.mutation <= 1 + 1e-9:
                 raise ValueError(
-                    f"crossover + mutation must be above 0 and at most 1, but got {self.crossover} + {self.mutation}; "
-                    "what is missing to 1 is the share of copies"
+                    f"crossover + mutation must be above 0 and at most 1, but got {self.crossover} + "
+                    f"{self.mutation}; what is missing to 1 is the share of copies"
                 )
             if self.initial_depth[1] >= self.max_height:
                 raise ValueError(
@@ -140,7 +141,7 @@ class GeneticProgramming(ExpressionStrategy):
     def _proposal(
         self, child: Expression, origin: Literal["crossover", "mutation"], parents: tuple[Individual, ...]
     ) -> Proposal | None:
-        """The child if it is new, else a mutant of it that is, else a random expression, if a new one is found."""
+        """The child if it is new to the run, else a mutant of it, else a random expression, else `None`."""
         ids = tuple(dict.fromkeys(parent.id for parent in parents))
         for _ in range(TRIES):
             if self._novelty.claim(child):

@@ -6,9 +6,10 @@ from autoloss_gp.evolution import GeneticProgramming
 
 
 class EvoMAL(GeneticProgramming):
-    """Genetic programming over symbolic losses whose node weights the evaluator tunes (Raymond et al., TPAMI 2023).
+    """Genetic programming over symbolic losses with gradient-tuned weights on the nodes (EvoMAL, TPAMI 2023).
 
-    The outer loop of EvoMAL, arXiv 2209.08907, with the defaults of the paper; `initial: random` is the paper's start.
+    This is the outer loop of Raymond et al., arXiv 2209.08907, with its defaults but for the first
+    generation: `initial: random` is theirs. The evaluator tunes.
     """
 
     plugin_api = 1

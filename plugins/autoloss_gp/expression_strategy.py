@@ -1,4 +1,4 @@
-"""What strategies over expressions share: options, random expressions, and expressions made into candidates."""
+"""What strategies over expressions share: options, random expressions, candidates made of expressions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt
 
+from autoloss_gp.generation import TreeGenerator
+from autoloss_gp.population import Novelty, Origin, Proposal
+from autoloss_gp.repair import repair
 from automl_loss import (
     Candidate,
     Expression,
@@ -18,9 +21,6 @@ from automl_loss import (
     SearchStrategy,
     SymbolicLoss,
 )
-from autoloss_gp.generation import TreeGenerator
-from autoloss_gp.population import Novelty, Origin, Proposal
-from autoloss_gp.repair import repair
 
 TRIES = 10  # to make an expression that the run has not asked before
 WEIGHT_DEVIATION = 1e-3  # of the start weights around 1
@@ -39,12 +39,12 @@ DepthRange = Annotated[tuple[NonNegativeInt, NonNegativeInt], Field(strict=False
 class ExpressionStrategy(SearchStrategy):
     """Proposes symbolic losses, a generation at a time.
 
-    Laws beyond those of `SearchStrategy`: every expression contains y and f, and none is canonically equal to one asked
-    before in the run. When `TRIES` attempts find no new expression, the generation is one smaller; when a whole
-    generation finds none, the strategy is done.
+    Laws beyond those of `SearchStrategy`: every expression contains y and f, and none is canonically equal
+    to one asked before in the run. When `TRIES` attempts find no new expression, the generation is one
+    smaller; when a whole generation finds none, the strategy is done.
 
-    The start weights are drawn afresh for every candidate, normal with mean 1 and deviation 0.001. Tuned weights are
-    never inherited: fitness counts, the weights that gave it do not (Baldwinian).
+    The start weights are drawn afresh for every candidate, normal with mean 1 and deviation 0.001. Tuned
+    weights are never inherited: fitness counts, the weights that gave it do not (Baldwinian).
     """
 
     class Config(PluginConfig):

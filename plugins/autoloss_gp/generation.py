@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 from deap import gp
 
-from automl_loss import Expression, PrimitiveSet
 from autoloss_gp.python_random import python_random
+from automl_loss import Expression, PrimitiveSet
 
 
 class TreeGenerator:
     """Half-and-half random trees over a primitive set (Koza 1992; `deap.gp.genHalfAndHalf`).
 
-    The height is uniform between two bounds (with many trees: ramped). Half the trees are full, all leaves at that
-    height; half are grown, where a node between the bounds is a terminal with the share of terminals in the set.
-    Of DEAP only the generator is used: no `creator`, and nothing is compiled or evaluated.
+    The height is uniform between two bounds (over many trees: ramped). Half the trees are full, with all
+    leaves at that height; half are grown, where a node between the bounds is a terminal with a probability
+    equal to the share of terminals in the set. Of DEAP only the generator is used: no `creator`, and
+    nothing is compiled.
 
     Args:
         primitives: the words of the trees.

@@ -6,7 +6,7 @@ from autoloss_gp.evolution import GeneticProgramming
 
 
 class GPLFL(GeneticProgramming):
-    """Genetic programming over symbolic losses without tuning: evomal's ablation (GP-LFL in arXiv 2209.08907)."""
+    """Genetic programming over symbolic losses without tuning: the ablation of evomal (arXiv 2209.08907)."""
 
     plugin_api = 1
     default_evaluator = "partial-training"

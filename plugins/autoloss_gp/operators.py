@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from automl_loss import Expression
 from autoloss_gp.generation import TreeGenerator
+from automl_loss import Expression
 
 
 def crossover(receiver: Expression, donor: Expression, rng: np.random.Generator) -> Expression:
     """One-point crossover: a random subtree of the receiver gives way to a random subtree of the donor.
 
-    Roots are not exchanged: that would copy a whole parent. A lone terminal has nothing else, so then the receiver
-    comes back unchanged.
+    Roots are not exchanged: that would copy a whole parent. A lone terminal has nothing else, and so the
+    receiver comes back unchanged then.
     """
     if receiver.size < 2 or donor.size < 2:
         return receiver

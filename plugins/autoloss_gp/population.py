@@ -42,8 +42,8 @@ class Novelty:
     """Remembers the canonical keys of a run's expressions.
 
     Args:
-        weighted: whether each node will carry a weight of its own: `sub(f, f)` is then not zero, and fewer expressions
-            are equivalent.
+        weighted: whether each node will carry a weight of its own. Then `sub(f, f)` is not zero, and fewer
+            expressions are equivalent.
     """
 
     def __init__(self, weighted: bool) -> None:

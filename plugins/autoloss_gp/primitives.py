@@ -11,7 +11,7 @@ TERMINALS = ("y", "f", "1", "-1")
 
 
 class EvoMALPrimitives(PrimitiveSet):
-    """Arithmetic, protected logarithm and root, tanh, min and max; terminals y, f, 1 and -1 (EvoMAL, TPAMI 2023)."""
+    """Arithmetic, protected log and sqrt, tanh, min, max; terminals y, f, 1 and -1 (EvoMAL, TPAMI 2023)."""
 
     plugin_api = 1
 

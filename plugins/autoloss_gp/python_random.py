@@ -13,8 +13,9 @@ import numpy as np
 def python_random(rng: np.random.Generator) -> Iterator[None]:
     """Seed Python's `random` from `rng`, and give it back as it was.
 
-    DEAP draws from Python's global generator. Inside the block its draws are a function of `rng` alone; after it,
-    raised errors included, no global state differs from before. Not for use from several threads at once.
+    DEAP draws from Python's global generator. Inside the block its draws are a function of `rng` alone;
+    after it, also after an error, the global state is what it was. Not for use from several threads at
+    once.
 
     Args:
         rng: advanced by one draw.

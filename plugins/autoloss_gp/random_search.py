@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from automl_loss import Outcome
 from autoloss_gp.expression_strategy import ExpressionStrategy
 from autoloss_gp.population import Proposal
+from automl_loss import Outcome
 
 
 class RandomSearch(ExpressionStrategy):
-    """Distinct random expressions, repaired, filtered, tuned and trained as those of evomal, learning from none."""
+    """Distinct random expressions, repaired, filtered, tuned and trained as those of evomal are."""
 
     plugin_api = 1
     default_evaluator = "bilevel"

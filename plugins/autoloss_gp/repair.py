@@ -18,8 +18,8 @@ def is_complete(expression: Expression) -> bool:
 def repair(expression: Expression, primitives: PrimitiveSet, rng: np.random.Generator) -> Expression:
     """Put y and f into an expression that lacks one of them.
 
-    A random terminal is replaced by a random one of add, sub, mul, div of (y, f) in random order. The height may grow
-    by one.
+    A random terminal is replaced by a random one of add, sub, mul, div of (y, f) in random order. The
+    height may grow by one.
 
     Args:
         expression: any tree of the set.
@@ -36,18 +36,20 @@ def repair(expression: Expression, primitives: PrimitiveSet, rng: np.random.Gene
         return expression
     leaves = [i for i, node in enumerate(expression.nodes()) if not node.children]
     first, second = rng.permutation(REQUIRED)
-    joint = _joints(primitives)[rng.integers(len(_joints(primitives)))]
+    joints = _joints(primitives)
+    joint = joints[rng.integers(len(joints))]
     pair = Expression(joint, (Expression(primitives[first]), Expression(primitives[second])))
     return expression.replace(leaves[rng.integers(len(leaves))], pair)
 
 
 def _joints(primitives: PrimitiveSet) -> list[Primitive]:
-    missing = [name for name in REQUIRED if name not in primitives]
+    unsayable = [f"terminal {name}" for name in REQUIRED if name not in primitives]
     joints = [primitives[name] for name in JOINTS if name in primitives]
-    if missing or not joints:
+    if not joints:
+        unsayable.append(f"function of {', '.join(JOINTS)}")
+    if unsayable:
         raise PluginError(
-            f"primitive set {type(primitives).__name__}: expressions must contain y and f, but it has "
-            f"{'no terminal ' + ' and '.join(missing) if missing else 'none of the functions ' + ', '.join(JOINTS)}. "
-            "Add what is missing, or choose another set under `primitives:`."
+            f"primitive set {type(primitives).__name__}: a loss must contain y and f, but the set has no "
+            f"{' and no '.join(unsayable)}; add what is missing, or use another set"
         )
     return joints

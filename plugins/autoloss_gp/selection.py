@@ -44,8 +44,8 @@ def tournaments(
 ) -> list[Individual]:
     """Winners of `count` tournaments of `size` members drawn with replacement (`deap.tools.selTournament`).
 
-    Fitness enters by rank alone, so outcomes of every status can be compared. A member that is in the population twice
-    is drawn twice as often.
+    Fitness enters by rank alone, so outcomes of every status can be compared. A member that is in the
+    population twice is drawn twice as often.
     """
     places = {individual.id: place for place, individual in enumerate(ranked(population))}
     entrants = [_Entrant(individual, -places[individual.id]) for individual in population]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from autoloss_gp.evomal import EvoMAL
 from autoloss_gp.expression_strategy import ExpressionStrategy
 from autoloss_gp.primitives import EvoMALPrimitives
-
 from automl_loss import Candidate, Expression, Outcome, Problem, Status
 
 Judge = Callable[[Candidate], Outcome]

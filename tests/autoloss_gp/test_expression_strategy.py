@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+
 from autoloss_gp.evomal import EvoMAL
 from autoloss_gp.expression_strategy import ExpressionStrategy
 from autoloss_gp.gp_lfl import GPLFL
 from autoloss_gp.primitives import EvoMALPrimitives
 from autoloss_gp.random_search import RandomSearch
-from pydantic import ValidationError
-
 from automl_loss import Candidate, Outcome, Problem, Status, canonical_key
 
 Make = Callable[..., ExpressionStrategy]

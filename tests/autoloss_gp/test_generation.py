@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from autoloss_gp.generation import TreeGenerator
 from autoloss_gp.primitives import EvoMALPrimitives
-
 from automl_loss import Expression, parse
 
 
@@ -29,9 +29,10 @@ def test_heights_are_uniform_between_the_bounds(trees: list[Expression]) -> None
     assert 0.6 < full[3] / full[4] < 1.7
 
 
-def test_about_half_of_the_trees_are_full(trees: list[Expression]) -> None:
+def test_half_of_the_trees_are_full_and_the_others_grown(trees: list[Expression]) -> None:
+    # Full besides the full half: all grown trees of the smallest height, and some that grew evenly by chance.
     full = sum(len(leaf_depths(tree)) == 1 for tree in trees)
-    assert 0.5 < full / len(trees) < 0.8  # grown trees of the smallest height are full, too
+    assert 0.5 + 0.5 / 3 < full / len(trees) < 0.95
 
 
 def test_every_word_of_the_set_is_used_and_arities_are_right(trees: list[Expression]) -> None:

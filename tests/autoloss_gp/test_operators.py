@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+
 from autoloss_gp.generation import TreeGenerator
 from autoloss_gp.operators import crossover, mutate, within_height
 from autoloss_gp.primitives import EvoMALPrimitives
-
 from automl_loss import Expression, parse
 
 PRIMITIVES = EvoMALPrimitives()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from autoloss_gp.expression_strategy import ExpressionStrategy
 from autoloss_gp.random_search import RandomSearch
-
 from automl_loss import Candidate
 
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from autoloss_gp.generation import TreeGenerator
 from autoloss_gp.primitives import EvoMALPrimitives
 from autoloss_gp.repair import is_complete, repair
-
 from automl_loss import PluginError, Primitive, PrimitiveSet, parse, standard_primitives
 
 
@@ -73,7 +73,7 @@ def test_a_set_without_one_of_the_functions_uses_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("functions", "terminals", "missing"),
-    [(("add",), ("f",), "no terminal y"), (("abs",), ("y", "f"), "none of the functions add, sub, mul, div")],
+    [(("add",), ("f",), "no terminal y"), (("abs",), ("y", "f"), "no function of add, sub, mul, div")],
 )
 def test_a_set_that_cannot_say_both_is_an_error_that_says_what_is_missing(
     functions: tuple[str, ...], terminals: tuple[str, ...], missing: str

@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from autoloss_gp.population import Individual
 from autoloss_gp.primitives import EvoMALPrimitives
 from autoloss_gp.selection import elite, ranked, tournaments
-
 from automl_loss import Outcome, Status, SymbolicLoss, parse
 
 EXPRESSION = parse("square(sub(y, f))", EvoMALPrimitives())

@@ -1,4 +1,4 @@
-"""Loss kernels: value and derivatives of a population of losses, by compiled code where it can, else by autograd."""
+"""Loss kernels: value and derivatives of many losses at once, by compiled code or by autograd."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def kernel_for(losses: Sequence[Loss], *, compiled: bool = True, threads: int = 
 
     Args:
         losses: the P losses, at least one, all with `space == "prediction"`.
-        compiled: whether losses with a program run in compiled code, which needs tensors on CPU. `False`: all by
-            autograd.
+        compiled: whether losses with a program run in compiled code, which needs tensors on CPU. `False`: all
+            by autograd.
         threads: threads of the compiled kernel.
 
     Raises:
@@ -36,7 +36,9 @@ def kernel_for(losses: Sequence[Loss], *, compiled: bool = True, threads: int = 
             fast.append((place, program))
     parts: list[tuple[LossKernel, list[int]]] = []
     if fast:
-        parts.append((CompiledKernel([program for _, program in fast], threads), [place for place, _ in fast]))
+        parts.append(
+            (CompiledKernel([program for _, program in fast], threads), [place for place, _ in fast])
+        )
     if slow:
         parts.append((ReferenceKernel([losses[place] for place in slow]), slow))
     return parts[0][0] if len(parts) == 1 else MixedKernel(parts)

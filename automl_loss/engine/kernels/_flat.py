@@ -22,9 +22,9 @@ Y_SLOT, F_SLOT, FIRST_SLOT = range(3)
 class FlatPrograms:
     """Instructions of all losses, one loss after the other; an argument always comes before its reader.
 
-    Columns of `table`: `OPCODE`; `LEFT` and `RIGHT`, instructions of the same loss counted from its first (the
-    instruction's own place for an argument that does not exist); `WEIGHT`, the column of the weight, -1 for the
-    activation, which has none; `SLOT`, the row of scratch memory with its values; `SLOPED`, whether its derivative
+    Columns of `table`: `OPCODE`; `LEFT` and `RIGHT`, instructions of the same loss counted from its first, or
+    the instruction itself where there is no argument; `WEIGHT`, the weight's column, -1 for an instruction
+    that has none; `SLOT`, the row of scratch memory that holds its values; `SLOPED`, whether its derivative
     with respect to f can differ from zero; `LIVE`, whether the derivative of the loss with respect to it can.
 
     Args:
@@ -47,44 +47,54 @@ class FlatPrograms:
 
 def flatten(programs: Sequence[Program]) -> FlatPrograms:
     """Join programs, at least one, into one table."""
-    tables = [_table(program) for program in programs]
-    lengths = [len(table) for table in tables]
-    constants = [np.append(program.constants[::-1], [0.0] * program.softplus) for program in programs]
+    parts = [_instructions(program) for program in programs]
+    lengths = [len(table) for table, _ in parts]
     return FlatPrograms(
-        table=np.ascontiguousarray(np.concatenate(tables), dtype=np.int32),
-        constants=np.concatenate(constants).astype(np.float64),
+        table=np.concatenate([table for table, _ in parts]),
+        constants=np.concatenate([constants for _, constants in parts]),
         offsets=np.cumsum([0, *lengths], dtype=np.int64),
         longest=max(lengths),
         weights=max(len(program) for program in programs),
     )
 
 
-def _table(program: Program) -> npt.NDArray[np.int32]:
-    """The instructions of one loss: its nodes from last to first, then the activation."""
-    nodes = len(program)
-    table = np.empty((nodes + program.softplus, 7), dtype=np.int32)
-    for place in range(nodes):
-        node = nodes - 1 - place
-        left, right = int(program.left[node]), int(program.right[node])
-        table[place, OPCODE] = program.opcodes[node]
-        table[place, LEFT] = nodes - 1 - left if left >= 0 else place
-        table[place, RIGHT] = nodes - 1 - right if right >= 0 else place
-        table[place, WEIGHT] = node
+def _instructions(program: Program) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Table and constants of one loss: its nodes from last to first, then the activation."""
+    rows: list[list[int]] = []
+    constants: list[float] = []
+    places: dict[int, int] = {}  # of each node's last instruction
+
+    def append(opcode: int, left: int | None = None, right: int | None = None, weight: int = -1) -> int:
+        place = len(rows)
+        rows.append([opcode, place if left is None else left, place if right is None else right, weight])
+        constants.append(0.0)
+        return place
+
+    for node in range(len(program) - 1, -1, -1):
+        opcode = int(program.opcodes[node])
+        left, right = places.get(int(program.left[node])), places.get(int(program.right[node]))
+        if opcode == Opcode.POWER:
+            # Three instructions as the vocabulary defines it, so that overflow strikes where torch's does.
+            exponent = append(Opcode.MUL, right, append(Opcode.LOG, left))
+            places[node] = append(Opcode.EXP, exponent, weight=node)
+        else:
+            places[node] = append(opcode, left, right, node)
+        constants[-1] = float(program.constants[node])
     if program.softplus:
-        table[nodes, :4] = Opcode.SOFTPLUS, nodes - 1, nodes, -1
+        append(Opcode.SOFTPLUS, places[0])
+    table = np.zeros((len(rows), 7), dtype=np.int32)
+    table[:, :4] = rows
     _mark(table)
-    return table
+    return table, np.array(constants)
 
 
 def _mark(table: npt.NDArray[np.int32]) -> None:
     """Fill the columns that follow from the others."""
     for place, (opcode, left, right) in enumerate(table[:, :3].tolist()):
         table[place, SLOT] = {Opcode.Y: Y_SLOT, Opcode.F: F_SLOT}.get(opcode, FIRST_SLOT + place)
-        arguments = {left, right} - {place}
         table[place, SLOPED] = opcode == Opcode.F or (
-            opcode != Opcode.SIGN and any(table[argument, SLOPED] for argument in arguments)
+            opcode != Opcode.SIGN and bool(table[left, SLOPED] or table[right, SLOPED])
         )
-    table[:, LIVE] = 0
     table[-1, LIVE] = 1
     for place in range(len(table) - 1, -1, -1):
         opcode, left, right = table[place, :3].tolist()

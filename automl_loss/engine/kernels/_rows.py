@@ -1,8 +1,10 @@
 """What each opcode does to a row of elements: its value, its first and its second partial derivatives.
 
-A row holds one number per element of a block, as a node gives it *before* its weight; readers multiply by the weight.
-So terminals need no work, and A = wa * a, B = wb * b are a node's arguments below. Each opcode is one tight loop that the
-compiler vectorises. Derivatives follow torch: 0 for sign, sign(0) = 0 for abs, half each for ties of min and max.
+A row holds one number per element of a block, as an instruction gives it *before* its weight; readers
+multiply by the weight. So terminals need no work, and A = wa * a, B = wb * b are an instruction's arguments
+below. Each opcode is one tight loop that the compiler vectorises; a loop writes two rows at most, because
+with more the compiler gives up proving that they do not overlap. Derivatives follow torch: 0 for sign,
+sign(0) = 0 for abs, half each for ties of min and max, 1 at the upper end of a clamp and 0 above.
 """
 
 from __future__ import annotations
@@ -14,27 +16,30 @@ import numpy as np
 from automl_loss.engine.kernels._elementary import exp, log, log1p, tanh
 from automl_loss.engine.kernels._jit import helper
 from automl_loss.expression.primitive import Opcode
+from automl_loss.expression.vocabulary import EPSILON, EXPONENT_LIMIT
 
 ADD, SUB, MUL, DIV = int(Opcode.ADD), int(Opcode.SUB), int(Opcode.MUL), int(Opcode.DIV)
-MIN, MAX, POWER = int(Opcode.MIN), int(Opcode.MAX), int(Opcode.POWER)
+MIN, MAX = int(Opcode.MIN), int(Opcode.MAX)
 SIGN, ABS, SQUARE, SQRT = int(Opcode.SIGN), int(Opcode.ABS), int(Opcode.SQUARE), int(Opcode.SQRT)
 LOG, TANH, EXP, SIGMOID = int(Opcode.LOG), int(Opcode.TANH), int(Opcode.EXP), int(Opcode.SIGMOID)
 SOFTPLUS = int(Opcode.SOFTPLUS)
 
-PROTECTION = 1e-7
+# torch's softplus is the identity above this.
 SOFTPLUS_THRESHOLD = 20.0
 
 
 @helper
 def _sign(x: Any, one: Any) -> Any:
-    return one if x > 0 else (-one if x < 0 else one - one)
+    """`one`, `-one` or 0 with the sign of x."""
+    zero = one - one  # of x's own width, as a literal would not be
+    return one if x > zero else (-one if x < zero else zero)
 
 
 @helper
 def evaluate(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, count: Any) -> None:
     """Write op(A, B), or op(A), into `out[:count]`."""
     one = out.dtype.type(1.0)
-    small = out.dtype.type(PROTECTION)
+    small = out.dtype.type(EPSILON)
     if opcode == ADD:
         for k in range(count):
             out[k] = wa * a[k] + wb * b[k]
@@ -76,8 +81,10 @@ def evaluate(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, count: Any
         for k in range(count):
             out[k] = tanh(wa * a[k])
     elif opcode == EXP:
+        limit = out.dtype.type(EXPONENT_LIMIT)
         for k in range(count):
-            out[k] = exp(wa * a[k])
+            x = wa * a[k]
+            out[k] = exp(limit if x > limit else x)
     elif opcode == SIGMOID:
         for k in range(count):
             out[k] = one / (one + exp(-(wa * a[k])))
@@ -87,9 +94,6 @@ def evaluate(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, count: Any
             x = wa * a[k]
             smooth = log1p(exp(x))
             out[k] = x if x > threshold else smooth
-    elif opcode == POWER:
-        for k in range(count):
-            out[k] = exp(wb * b[k] * log(abs(wa * a[k]) + small))
 
 
 @helper
@@ -98,7 +102,7 @@ def slopes(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, db:
     one = out.dtype.type(1.0)
     half = out.dtype.type(0.5)
     zero = out.dtype.type(0.0)
-    small = out.dtype.type(PROTECTION)
+    small = out.dtype.type(EPSILON)
     if opcode == ADD:
         for k in range(count):
             da[k] = one
@@ -148,8 +152,9 @@ def slopes(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, db:
         for k in range(count):
             da[k] = one - out[k] * out[k]
     elif opcode == EXP:
+        limit = out.dtype.type(EXPONENT_LIMIT)
         for k in range(count):
-            da[k] = out[k]
+            da[k] = zero if wa * a[k] > limit else out[k]
     elif opcode == SIGMOID:
         for k in range(count):
             da[k] = (one - out[k]) * out[k]
@@ -159,35 +164,27 @@ def slopes(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, db:
             x = wa * a[k]
             power = exp(x)
             da[k] = one if x > threshold else power / (power + one)
-    elif opcode == POWER:
-        for k in range(count):
-            x = wa * a[k]
-            base = abs(x) + small
-            da[k] = _sign(x, one) * (wb * b[k]) * exp((wb * b[k] - one) * log(base))
-            db[k] = out[k] * log(base)
 
 
 @helper
 def curvatures(
     opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, aa: Any, ab: Any, bb: Any, count: Any
 ) -> bool:
-    """Write the second partial derivatives by A A, A B and B B; `da` holds `slopes`'s. False: all are zero."""
+    """Write the second partial derivatives by A A, A B, B B; `da` is `slopes`'s. False: all are zero."""
     one = out.dtype.type(1.0)
     two = out.dtype.type(2.0)
     zero = out.dtype.type(0.0)
-    small = out.dtype.type(PROTECTION)
     if opcode == MUL:
-        for k in range(count):
-            aa[k] = zero
-            ab[k] = one
-            bb[k] = zero
+        aa[:count] = zero
+        ab[:count] = one
+        bb[:count] = zero
     elif opcode == DIV:
         three = out.dtype.type(3.0)
+        aa[:count] = zero
         for k in range(count):
             divisor = wb * b[k]
             r = one / np.sqrt(one + divisor * divisor)
             q = divisor * r
-            aa[k] = zero
             ab[k] = -q * r * r
             bb[k] = ((wa * a[k]) * r) * r * r * (three * q * q - one)
     elif opcode == SQUARE:
@@ -204,7 +201,7 @@ def curvatures(
             aa[k] = -two * out[k] * da[k]
     elif opcode == EXP:
         for k in range(count):
-            aa[k] = out[k]
+            aa[k] = da[k]
     elif opcode == SIGMOID:
         for k in range(count):
             aa[k] = da[k] * (one - two * out[k])
@@ -212,16 +209,6 @@ def curvatures(
         threshold = out.dtype.type(SOFTPLUS_THRESHOLD)
         for k in range(count):
             aa[k] = zero if wa * a[k] > threshold else da[k] * (one - da[k])
-    elif opcode == POWER:
-        for k in range(count):
-            x = wa * a[k]
-            y = wb * b[k]
-            base = abs(x) + small
-            logarithm = log(base)
-            slope = _sign(x, one) * exp((y - one) * logarithm)
-            aa[k] = y * (y - one) * _sign(x, one) * _sign(x, one) * exp((y - two) * logarithm)
-            ab[k] = slope * (one + y * logarithm)
-            bb[k] = out[k] * logarithm * logarithm
     else:
         return False
     return True

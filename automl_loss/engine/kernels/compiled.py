@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,9 +19,9 @@ from automl_loss.expression.program import Program
 class CompiledKernel(LossKernel):
     """Losses with a program, joined into one table that compiled code walks.
 
-    What is compiled is the interpreter, once per installation and dtype, never a loss. It works on float32 or float64
-    tensors in place, without copies where they are contiguous, and in their dtype; sums over elements are taken in
-    float64. See `_sweeps` for the method.
+    What is compiled is the interpreter, once per installation and dtype, never a loss. It reads float32 or
+    float64 tensors without copying where they are contiguous, and computes in their dtype; sums over elements
+    are taken in float64. See `_sweeps` and `_dual_sweeps` for the method.
 
     Args:
         programs: one per loss, at least one.
@@ -53,54 +55,67 @@ class CompiledKernel(LossKernel):
 
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         """As in `LossKernel`."""
-        from automl_loss.engine.kernels import _sweeps
+        from automl_loss.engine.kernels import _entries
 
         result = torch.empty(len(self), *prediction.shape[1:], dtype=prediction.dtype)
-        self._run(_sweeps.value, [prediction, target], weights, result.view(len(self), -1))
-        return result
+        return self._fill(result, _entries.value, weights, prediction, target)
 
     def gradient(self, prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         """As in `LossKernel`."""
-        from automl_loss.engine.kernels import _sweeps
+        from automl_loss.engine.kernels import _entries
 
         result = torch.empty(len(self), *prediction.shape[1:], dtype=prediction.dtype)
-        self._run(_sweeps.gradient, [prediction, target], weights, result.view(len(self), -1))
-        return result
+        return self._fill(result, _entries.gradient, weights, prediction, target)
 
-    def weight_gradient(self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor) -> Tensor:
+    def weight_gradient(
+        self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor
+    ) -> Tensor:
         """As in `LossKernel`."""
-        from automl_loss.engine.kernels import _sweeps
+        from automl_loss.engine.kernels import _entries
 
-        result = torch.zeros(weights.shape, dtype=weights.dtype)
-        self._run(_sweeps.weight_gradient, [prediction, target], weights, result, direction)
-        return result
+        result = torch.empty(weights.shape, dtype=prediction.dtype)
+        self._fill(result, _entries.weight_gradient, weights, prediction, target, direction)
+        return result.to(weights.dtype)
 
-    def _run(
-        self, sweep: Callable[..., int], inputs: list[Tensor], weights: Tensor, result: Tensor, *more: Tensor
-    ) -> None:
-        """Have `sweep` fill `result`, the losses divided among the threads."""
-        rows = [_matrix(tensor, inputs[0], len(self)) for tensor in (*inputs, *more)]
+    def _fill(self, result: Tensor, entry: Callable[..., int], weights: Tensor, *inputs: Tensor) -> Tensor:
+        """Have an entry fill `result`, the losses divided among the threads."""
         if len(weights) != len(self) or weights.shape[1] < self._flat.weights:
             raise ValueError(
-                f"`weights` must be ({len(self)}, {self._flat.weights} or more) but its shape is {tuple(weights.shape)}."
+                f"`weights` must be ({len(self)}, {self._flat.weights} or more), "
+                f"but got {tuple(weights.shape)}."
             )
-        values = weights.detach().to(inputs[0].dtype).contiguous().numpy()
+        f, y, *u = (_matrix(tensor, inputs[0], len(self)) for tensor in inputs)
+        phi = weights.detach().to(result.dtype).contiguous().numpy()
         flat = self._flat
-        program = (flat.table, flat.constants, flat.offsets, flat.longest)
-        arguments: tuple[Any, ...] = (*rows[:2], values, *rows[2:], result.numpy())
+        out = result.flatten(1).numpy()
+
+        def run(first: int, stop: int) -> None:
+            entry(flat.table, flat.constants, flat.offsets, flat.longest, first, stop, f, y, phi, *u, out)
+
         if self._threads == 1:
-            sweep(*program, 0, len(self), *arguments)
-            return
-        bounds = [len(self) * i // self._threads for i in range(self._threads + 1)]
-        with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(lambda first, stop: sweep(*program, first, stop, *arguments), bounds[:-1], bounds[1:]))
+            run(0, len(self))
+        else:
+            bounds = [len(self) * i // self._threads for i in range(self._threads + 1)]
+            with ThreadPoolExecutor(self._threads) as pool:
+                list(pool.map(run, bounds[:-1], bounds[1:]))
+        return result
 
 
-def _matrix(tensor: Tensor, like: Tensor, losses: int) -> Any:
-    """A `(1 or P, batch, outputs)` tensor as a `(1 or P, elements)` array on the same memory."""
-    if tensor.shape[1:] != like.shape[1:] or len(tensor) not in (1, losses) or tensor.dtype != like.dtype:
+def _matrix(tensor: Tensor, like: Tensor, losses: int) -> npt.NDArray[np.floating[Any]]:
+    """A `(1 or P, batch, outputs)` tensor as a `(1 or P, elements)` array, on its memory if contiguous."""
+    if tensor.dtype not in (torch.float32, torch.float64) or tensor.device.type != "cpu":
         raise ValueError(
-            f"Inputs of {losses} losses must be (1 or {losses}, batch, outputs), alike in the last two and in dtype, but "
-            f"got {tuple(tensor.shape)} {tensor.dtype} beside {tuple(like.shape)} {like.dtype}."
+            f"CompiledKernel takes float32 or float64 tensors on cpu but got {tensor.dtype} on "
+            f"{tensor.device}; use `kernel_for(losses, compiled=False)`."
         )
-    return tensor.detach().contiguous().view(len(tensor), -1).numpy()
+    if (
+        tensor.ndim != 3
+        or tensor.shape[1:] != like.shape[1:]
+        or len(tensor) not in (1, losses)
+        or tensor.dtype != like.dtype
+    ):
+        raise ValueError(
+            f"Inputs must be (1 or {losses}, batch, outputs), alike in batch, outputs and dtype, but got "
+            f"{tuple(tensor.shape)} {tensor.dtype} beside {tuple(like.shape)} {like.dtype}."
+        )
+    return tensor.detach().contiguous().flatten(1).numpy()

@@ -30,13 +30,18 @@ class MixedKernel(LossKernel):
         result = prediction.new_empty(len(weights), *prediction.shape[1:])
         return self._gather(result, lambda kernel: kernel.gradient, (prediction, target, weights))
 
-    def weight_gradient(self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor) -> Tensor:
+    def weight_gradient(
+        self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor
+    ) -> Tensor:
         """As in `LossKernel`."""
         inputs = (prediction, target, weights, direction)
         return self._gather(torch.zeros_like(weights), lambda kernel: kernel.weight_gradient, inputs)
 
     def _gather(
-        self, result: Tensor, method: Callable[[LossKernel], Callable[..., Tensor]], inputs: tuple[Tensor, ...]
+        self,
+        result: Tensor,
+        method: Callable[[LossKernel], Callable[..., Tensor]],
+        inputs: tuple[Tensor, ...],
     ) -> Tensor:
         population = len(result)
         for kernel, places in self._parts:

@@ -1,4 +1,4 @@
-"""Losses differentiated by torch's autograd, one by one: works for every elementwise loss, on every device."""
+"""Losses differentiated by torch's autograd, one by one: for every elementwise loss, on every device."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ class ReferenceKernel(LossKernel):
                 result[p] = _derivative(loss.value(f, y, phi).sum(), f)
         return result
 
-    def weight_gradient(self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor) -> Tensor:
+    def weight_gradient(
+        self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor
+    ) -> Tensor:
         """As in `LossKernel`."""
         result = torch.zeros_like(weights)
         with torch.enable_grad():

@@ -110,7 +110,9 @@ def compile_tree(tree: Tree, softplus: bool = False) -> Program:
     return Program(opcodes, left, right, table[:, 3].copy(), softplus)
 
 
-def random_tree(rng: np.random.Generator, depth: int, functions: tuple[Opcode, ...] = (*UNARY, *BINARY)) -> Tree:
+def random_tree(
+    rng: np.random.Generator, depth: int, functions: tuple[Opcode, ...] = (*UNARY, *BINARY)
+) -> Tree:
     """A tree of at most this depth; `functions` are drawn alike, terminals end branches early now and then."""
     if depth == 0 or rng.random() < 0.15:
         kind = rng.integers(4)

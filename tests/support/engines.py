@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
-import torch
 from torch import nn
 
 from automl_loss import ModelFactory, PluginConfig, Problem, Split, Splits, SymbolicLoss, Task, parse, standard_primitives
@@ -81,8 +79,3 @@ def make_engine(network: Any = small_mlp, **options: Any) -> Engine:
             **options,
         )
     )
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)

@@ -1,0 +1,43 @@
+"""What `autoloss run` prints at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from automl_loss.search.result import Result
+
+
+def print_summary(console: Console, result: Result) -> None:
+    """The loss as a formula, how it and the others did on test, the verdict, and where the files are."""
+    from rich.panel import Panel
+    from rich.table import Table
+
+    from automl_loss.losses.formula import formula
+
+    test, best = result.data["test"], result.data["best"]
+    console.print()
+    console.print(f"[bold]Loss[/bold]    {formula(result.loss)}", highlight=False, soft_wrap=True)
+    console.print(f"[dim]scale {best['scale']:.4g}, complexity {best['complexity']}[/dim]", highlight=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+    for column in ("", f"test {test['metric']}", "last step", "lr"):
+        table.add_column(column, justify="left" if not column else "right")
+    entries = {test["returned"]: test["learned"], **test["others"]}
+    entries["task_loss"] = test["task_loss"]
+    names = {"found": "found", "handcrafted": "best handcrafted", "task_loss": "task loss"}
+    for key, entry in entries.items():
+        label = names[key] if key == "found" else f"{names[key]}: {entry['loss']}"
+        table.add_row(label, _cell(entry), _cell(entry["last_step"]), f"{entry['lr']:.3g}")
+    console.print(table)
+    console.print(Panel(result.verdict, title="Verdict", title_align="left"), highlight=False)
+    folder = result.directory
+    console.print(f"Use it:  {folder / 'best_loss.py'}   (needs torch alone)", highlight=False, soft_wrap=True)
+    console.print(f"Details: {folder / 'result.json'}, {folder / 'leaderboard.csv'}", highlight=False, soft_wrap=True)
+
+
+def _cell(summary: dict[str, float | None]) -> str:
+    if summary["mean"] is None or summary["std"] is None:
+        return "diverged"
+    return f"{summary['mean']:.4f} ± {summary['std']:.4f}"

@@ -1,0 +1,138 @@
+"""The sweeps on dual numbers, for the derivative of <u, dL/df> with respect to the weights, compiled.
+
+<u, dL/df> is the derivative of L along u. So forward carries tangents (u at f, 0 at y and constants) beside
+the values, and backward the tangents of the derivatives. An instruction r enters as w r, w being its weight;
+with g the derivative of L by w r and primes for tangents, the derivative of <u, dL/df> by w is the sum over
+elements of g' r + g r'.
+
+Shapes are those of `_sweeps`; `slopes_a` and `slopes_b` are `(instructions, BLOCK)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from automl_loss.engine.kernels._flat import F_SLOT, LEFT, LIVE, OPCODE, RIGHT, SLOPED, SLOT, WEIGHT
+from automl_loss.engine.kernels._jit import helper
+from automl_loss.engine.kernels._rows import curvatures, slopes
+from automl_loss.engine.kernels._sweeps import TERMINALS
+
+
+class Duals(NamedTuple):
+    """Scratch rows: tangents by slot, three for curvatures, one of float64 for sums, else by instruction."""
+
+    tangents: Any
+    slopes_a: Any
+    slopes_b: Any
+    adjoints: Any
+    adjoint_tangents: Any
+    second: Any
+    terms: Any
+
+
+@helper
+def prepare_tangents(table: Any, tangents: Any) -> None:
+    """Zero the tangents of what does not depend on f, which the sweeps leave alone."""
+    for i in range(len(table)):
+        if not table[i, SLOPED]:
+            tangents[table[i, SLOT]][:] = 0.0
+
+
+@helper
+def forward_tangents(table: Any, own: Any, u: Any, rows: Any, duals: Any, count: Any) -> None:
+    """Fill the tangents along `u` of the instructions whose values are in `rows`, and their slopes."""
+    duals.tangents[F_SLOT][:count] = u
+    for i in range(len(table)):
+        if table[i, OPCODE] in TERMINALS or not table[i, LIVE]:
+            continue
+        left, right, slot = table[i, LEFT], table[i, RIGHT], table[i, SLOT]
+        a, b = rows[table[left, SLOT]], rows[table[right, SLOT]]
+        wa, wb = own[left], own[right]
+        da, db = duals.slopes_a[i], duals.slopes_b[i]
+        slopes(table[i, OPCODE], a, wa, b, wb, rows[slot], da, db, count)
+        if not table[i, SLOPED]:
+            continue
+        t, ta, tb = (
+            duals.tangents[slot],
+            duals.tangents[table[left, SLOT]],
+            duals.tangents[table[right, SLOT]],
+        )
+        if right == i:
+            for k in range(count):
+                t[k] = da[k] * (wa * ta[k])
+        else:
+            for k in range(count):
+                t[k] = da[k] * (wa * ta[k]) + db[k] * (wb * tb[k])
+
+
+@helper
+def backward_tangents(table: Any, own: Any, rows: Any, duals: Any, sums: Any, count: Any) -> None:
+    """Add the block's share of every weight's derivative to `sums`, `(instructions,)` in float64.
+
+    `adjoints[i]` becomes the derivative by instruction i after its weight, `adjoint_tangents[i]` its tangent.
+    """
+    last = len(table) - 1
+    duals.adjoints[last][:count] = 1.0
+    duals.adjoint_tangents[last][:count] = 0.0
+    aa, ab, bb = duals.second[0], duals.second[1], duals.second[2]
+    for i in range(last, -1, -1):
+        if not table[i, LIVE]:
+            continue
+        opcode, left, right, slot = table[i, OPCODE], table[i, LEFT], table[i, RIGHT], table[i, SLOT]
+        g, gt = duals.adjoints[i], duals.adjoint_tangents[i]
+        if table[i, WEIGHT] >= 0:
+            sums[i] += _share(g, rows[slot], gt, duals.tangents[slot], duals.terms, count)
+        if opcode in TERMINALS or not table[left, LIVE]:
+            continue
+        w, wa, wb = own[i], own[left], own[right]
+        a, b = rows[table[left, SLOT]], rows[table[right, SLOT]]
+        ta, tb = duals.tangents[table[left, SLOT]], duals.tangents[table[right, SLOT]]
+        da, db = duals.slopes_a[i], duals.slopes_b[i]
+        ga, gta = duals.adjoints[left], duals.adjoint_tangents[left]
+        gb, gtb = duals.adjoints[right], duals.adjoint_tangents[right]
+        bent = table[i, SLOPED] and curvatures(opcode, a, wa, b, wb, rows[slot], da, aa, ab, bb, count)
+        _pull(w, g, da, ga, count)
+        _pull(w, gt, da, gta, count)
+        if right == i:
+            if bent:
+                _bend(w, g, aa, wa, ta, gta, count)
+            continue
+        _pull(w, g, db, gb, count)
+        _pull(w, gt, db, gtb, count)
+        if bent:
+            _bend(w, g, aa, wa, ta, gta, count)
+            _bend(w, g, ab, wb, tb, gta, count)
+            _bend(w, g, ab, wa, ta, gtb, count)
+            _bend(w, g, bb, wb, tb, gtb, count)
+
+
+@helper
+def _pull(w: Any, g: Any, slope: Any, out: Any, count: Any) -> None:
+    """From the derivative after an instruction's weight to its argument's."""
+    for k in range(count):
+        out[k] = (w * g[k]) * slope[k]
+
+
+@helper
+def _bend(w: Any, g: Any, curvature: Any, weight: Any, tangent: Any, out: Any, count: Any) -> None:
+    """Add what one argument's tangent changes in the slope."""
+    for k in range(count):
+        out[k] += (w * g[k]) * (curvature[k] * (weight * tangent[k]))
+
+
+@helper
+def _share(g: Any, r: Any, gt: Any, rt: Any, terms: Any, count: Any) -> Any:
+    """The sum of g' r + g r' over one block, by halves: a fixed order that vectorises."""
+    for k in range(count):
+        terms[k] = np.float64(gt[k] * r[k] + g[k] * rt[k])
+    width = 1
+    while width < count:
+        width *= 2
+    terms[count:width] = 0.0
+    while width > 1:
+        width //= 2
+        for k in range(width):
+            terms[k] += terms[k + width]
+    return terms[0]

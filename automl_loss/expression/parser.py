@@ -1,0 +1,103 @@
+"""From text to expression; the exact inverse of `str`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import NoReturn
+
+from automl_loss.errors import ExpressionError
+from automl_loss.expression.expression import Expression
+from automl_loss.expression.primitive import Primitive, PrimitiveSet
+from automl_loss.expression.vocabulary import constant
+
+_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_]\w*|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<mark>[(),]))")
+
+
+def parse(text: str, primitives: PrimitiveSet | Iterable[Primitive]) -> Expression:
+    """Read an expression.
+
+    Args:
+        text: as `str(expression)` gives it, e.g. `mul(-1, mul(y, log(f)))`. Numbers are constants.
+        primitives: the words that may occur.
+
+    Raises:
+        ExpressionError: it is not an expression over the primitives; the message gives the column, from 1.
+
+    Example:
+        >>> from automl_loss.expression import standard_primitives
+        >>> str(parse("mul( y,log(f) )", standard_primitives()))
+        'mul(y, log(f))'
+    """
+    words = (*primitives.functions, *primitives.terminals) if isinstance(primitives, PrimitiveSet) else tuple(primitives)
+    return _Parser(text, {primitive.name: primitive for primitive in words}).read()
+
+
+class _Parser:
+    def __init__(self, text: str, words: dict[str, Primitive]) -> None:
+        self._text = text
+        self._words = words
+        self._position = 0
+
+    def read(self) -> Expression:
+        """The whole text, without recursion: depth is bounded by memory alone."""
+        open_: list[tuple[Primitive, int, list[Expression]]] = []
+        while True:
+            primitive, column = self._primitive()
+            if primitive.arity:
+                self._expect("(", f"after {primitive.name}")
+                open_.append((primitive, column, []))
+                continue
+            done = Expression(primitive)
+            while open_:
+                owner, start, arguments = open_[-1]
+                arguments.append(done)
+                mark, at = self._mark(f"after argument {len(arguments)} of {owner.name}")
+                if mark == "," and len(arguments) < owner.arity:
+                    break
+                if mark == "," or len(arguments) < owner.arity:
+                    got = "more" if mark == "," else str(len(arguments))
+                    self._fail(start if mark != "," else at, f"{owner.name} takes {owner.arity} arguments but got {got}")
+                open_.pop()
+                done = Expression(owner, tuple(arguments))
+            else:
+                if self._text[self._position :].strip():
+                    self._fail(self._skip(), "the expression ends here, but more text follows")
+                return done
+
+    def _primitive(self) -> tuple[Primitive, int]:
+        start = self._skip()
+        match = _TOKEN.match(self._text, self._position)
+        if match is None or match["name"] is None:
+            self._fail(start, f"expected a primitive but got {self._text[start : start + 1]!r}")
+        name = match["name"]
+        self._position = match.end()
+        if name in self._words:
+            return self._words[name], start
+        if not (name[0].isalpha() or name[0] == "_"):
+            return constant(float(name)), start
+        close = difflib.get_close_matches(name, self._words, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else f" There are {', '.join(self._words)}."
+        self._fail(start, f"no primitive {name!r}.{hint}")
+
+    def _mark(self, where: str) -> tuple[str, int]:
+        at = self._skip()
+        match = _TOKEN.match(self._text, self._position)
+        if match is None or match["mark"] not in (",", ")"):
+            self._fail(at, f"expected ',' or ')' {where} but got {self._text[at : at + 1]!r}")
+        self._position = match.end()
+        return match["mark"], at
+
+    def _expect(self, mark: str, where: str) -> None:
+        at = self._skip()
+        if self._text[at : at + 1] != mark:
+            self._fail(at, f"expected {mark!r} {where} but got {self._text[at : at + 1]!r}")
+        self._position = at + 1
+
+    def _skip(self) -> int:
+        rest = self._text[self._position :]
+        return self._position + len(rest) - len(rest.lstrip())
+
+    def _fail(self, at: int, message: str) -> NoReturn:
+        raise ExpressionError(f"column {at + 1} of {self._text!r}: {message}")

@@ -1,0 +1,100 @@
+"""A symbolic loss: an expression with one weight per node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from automl_loss.expression import Expression, Program, canonical_key, compile_program, to_latex, to_source
+from automl_loss.losses.base import Loss, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Activation = Literal["identity", "softplus"]
+
+
+@dataclass(frozen=True)
+class SymbolicLoss(Loss):
+    """An expression of y and f, elementwise, with one weight multiplied onto every node's output.
+
+    Args:
+        expression: the tree.
+        weights: one per node in pre-order; empty stands for all ones.
+        scale: one constant outside of the weights and the activation.
+        activation: of the output; `softplus` makes the loss non-negative.
+        weighted: whether the weights may be tuned; it decides which expressions are equivalent.
+    """
+
+    expression: Expression
+    weights: tuple[float, ...] = ()
+    scale: float = 1.0
+    activation: Activation = "identity"
+    weighted: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.weights:
+            object.__setattr__(self, "weights", (1.0,) * self.expression.size)
+        if len(self.weights) != self.expression.size:
+            raise ValueError(f"{self.expression.size} nodes need as many weights but got {len(self.weights)}.")
+
+    @property
+    def space(self) -> Space:
+        """Elementwise in f and y."""
+        return "prediction"
+
+    def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """See `Loss.value`."""
+        import torch
+
+        if weights is None:
+            weights = torch.tensor(self.weights, dtype=prediction.dtype, device=prediction.device)
+        result = self.expression.evaluate({"f": prediction, "y": target}, weights)
+        return torch.nn.functional.softplus(result) if self.activation == "softplus" else result
+
+    @cached_property
+    def key(self) -> str:
+        """Canonical text of the expression, with the activation."""
+        text = canonical_key(self.expression, self.weighted)
+        return f"softplus({text})" if self.activation == "softplus" else text
+
+    @property
+    def complexity(self) -> int:
+        """Number of nodes."""
+        return self.expression.size
+
+    def with_weights(self, weights: tuple[float, ...]) -> Self:
+        """The same loss with other weights."""
+        return replace(self, weights=weights)
+
+    def with_scale(self, scale: float) -> Self:
+        """The same loss with another scale."""
+        return replace(self, scale=scale)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; floats keep every bit."""
+        return {
+            "kind": "symbolic",
+            "expression": str(self.expression),
+            "weights": list(self.weights),
+            "scale": self.scale,
+            "activation": self.activation,
+            "weighted": self.weighted,
+        }
+
+    def to_source(self) -> str:
+        """See `Loss.to_source`."""
+        text = to_source(self.expression, self.weights)
+        return f"return torch.nn.functional.softplus({text})" if self.activation == "softplus" else f"return {text}"
+
+    @property
+    def latex(self) -> str:
+        """The weighted expression as LaTeX."""
+        text = to_latex(self.expression, self.weights)
+        return rf"\log\left(1 + e^{{{text}}}\right)" if self.activation == "softplus" else text
+
+    @cached_property
+    def program(self) -> Program | None:
+        """See `Loss.program`."""
+        return compile_program(self.expression, softplus=self.activation == "softplus")

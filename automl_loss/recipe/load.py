@@ -1,0 +1,169 @@
+"""From a file, a shipped recipe's name or a mapping to a validated `Recipe`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from automl_loss.errors import RecipeError
+from automl_loss.recipe import overrides as changes
+from automl_loss.recipe import yaml
+from automl_loss.recipe.crosschecks import check_metric_name, check_together
+from automl_loss.recipe.document import Document, from_mapping
+from automl_loss.recipe.faults import Faults, Place, did_you_mean
+from automl_loss.recipe.messages import describe, validate
+from automl_loss.recipe.model import General, LocalPlugin
+from automl_loss.recipe.recipe import Recipe
+from automl_loss.recipe.requirements import check_requirements
+from automl_loss.recipe.sections import SECTIONS, Choice, PluginSource, SectionReader
+from automl_loss.recipe.shipped import shipped_recipe, shipped_recipes
+
+_MOST_BYTES = 1_000_000
+_EXAMPLE = "for example `task: {name: digits}`"
+
+
+def load_recipe(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    device: str | None = None,
+    plugins: Callable[[Sequence[LocalPlugin]], PluginSource] | None = None,
+) -> Recipe:
+    """Read and validate a recipe, and fill in every default.
+
+    Args:
+        source: a file, the name of a shipped recipe, or a mapping with the keys of a recipe.
+        overrides: `key=value` each, value in YAML: `strategy.population=50`. Overriding `strategy.name` drops
+            the old strategy's options and its evaluator, and says so in `Recipe.notices`.
+        seed: in place of the recipe's.
+        device: in place of the recipe's.
+        plugins: makes the source of plugin classes from the recipe's local plugins; by default those and the
+            installed ones.
+
+    Raises:
+        RecipeError: anything is wrong with the recipe; it carries every fault with its place.
+        PluginError: plugins are missing or broken, and nothing else is wrong.
+
+    Example:
+        >>> recipe = load_recipe({"task": {"name": "digits"}}, ["training.steps=100"])  # doctest: +SKIP
+        >>> recipe.training.steps  # doctest: +SKIP
+        100
+    """
+    faults = Faults()
+    document, default_name, folder = _read(source, faults)
+    changes.expand(document)
+    given = changes.parse(overrides, faults)
+    if seed is not None:
+        given.append(changes.Override(("seed",), seed, Place("--seed", (2, 0, 0))))
+    if device is not None:
+        given.append(changes.Override(("device",), device, Place("--device", (2, 1, 0))))
+    notices = changes.apply(document, given, faults)
+    return _resolve(document, default_name, folder, plugins or _installed, notices, faults)
+
+
+def _resolve(
+    document: Document,
+    default_name: str,
+    folder: Path,
+    plugins: Callable[[Sequence[LocalPlugin]], PluginSource],
+    notices: list[str],
+    faults: Faults,
+) -> Recipe:
+    plugin_keys = {section.key for section in SECTIONS}
+    own = {key: value for key, value in document.data.items() if key not in plugin_keys}
+    own.setdefault("name", default_name)
+    if isinstance(own.get("tuning"), str):
+        message = f"expected 'published', 'none' or a mapping, got {describe(own.pop('tuning'))}."
+        faults.add(document.value_place(("tuning",)), "tuning", message)
+    general = validate(General, own, document, (), faults, plugin_keys)
+    local = _local_plugins(document, folder)
+    if general is not None:
+        check_requirements(general.requires, document, faults)
+        notices += check_together(general, document, faults)
+
+    reader = SectionReader(document, plugins(local), faults, folder)
+    choices: dict[str, Choice | None] = {}
+    common: dict[str, Any] = {}
+    for section in SECTIONS:
+        default = None
+        if section.key == "evaluator":
+            strategy = choices["strategy"]
+            default = strategy.plugin.default_evaluator if strategy and strategy.plugin else None
+            if strategy is None and not _names_plugin(document.get(("evaluator",))):
+                continue  # which evaluator it would be is the strategy's to say
+        choices[section.key], common[section.key] = reader.read(section, default)
+    if common["task"] is not None:
+        check_metric_name(common["task"], document, faults)
+    faults.raise_all()
+    assert general is not None
+    fields = {key: getattr(general, key) for key in General.model_fields} | {"plugins": tuple(local)}
+    return Recipe(
+        **fields,
+        **choices,  # type: ignore[arg-type]  # no fault was found, so no choice is missing
+        task_options=common["task"],
+        executor_options=common["executor"],
+        notices=tuple(notices),
+    )
+
+
+def _names_plugin(section: Any) -> bool:
+    return isinstance(section, dict) and bool(section.get("name"))
+
+
+def _read(source: str | Path | Mapping[str, Any], faults: Faults) -> tuple[Document, str, Path]:
+    """The document, the default name, and the folder that relative paths start from."""
+    if isinstance(source, Mapping):
+        return from_mapping(source, faults), "run", Path.cwd()
+    path, label = Path(source), str(source)
+    if not path.exists() and isinstance(source, str) and re.fullmatch(r"[\w/-]+", source):
+        shipped = {recipe.name for recipe in shipped_recipes()}
+        if source not in shipped:
+            raise RecipeError(
+                f"{source}: no such file, and no shipped recipe of that name. {did_you_mean(source, shipped)}"
+            )
+        path = shipped_recipe(source).path
+        label = path.name
+    default_name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "run"
+    return yaml.parse(_text(path, label), label, faults), default_name, path.resolve().parent
+
+
+def _text(path: Path, label: str) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        names = ", ".join(recipe.name for recipe in shipped_recipes())
+        raise RecipeError(f"{label}: no such file. Shipped recipes, by name: {names}.") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise RecipeError(f"{label}: cannot be read: {reason}.") from None
+    if len(data) > _MOST_BYTES:
+        raise RecipeError(f"{label}: larger than {_MOST_BYTES:,} bytes, which is no recipe.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise RecipeError(f"{label}:{line}: not UTF-8 text; a recipe is a YAML file, {_EXAMPLE}.") from None
+
+
+def _local_plugins(document: Document, folder: Path) -> list[LocalPlugin]:
+    """Entries of `plugins:` that are valid, file paths made absolute."""
+    entries = document.data.get("plugins")
+    local = []
+    for entry in entries if isinstance(entries, list) else []:
+        plugin = validate(LocalPlugin, entry, document, (), Faults())
+        if plugin is not None:
+            file, _, attribute = plugin.path.rpartition(":")
+            if file.endswith(".py"):
+                plugin = plugin.model_copy(update={"path": f"{(folder / file).resolve()}:{attribute}"})
+            local.append(plugin)
+    return local
+
+
+def _installed(local: Sequence[LocalPlugin]) -> PluginSource:
+    from automl_loss.plugins import Registry
+
+    return Registry(local)

@@ -1,0 +1,84 @@
+"""The JSON schema of recipes, for editors that complete and check YAML while one types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from automl_loss.recipe.model import General, PluginKind
+from automl_loss.recipe.sections import SECTIONS, SectionKind
+
+_IMPORT = {"type": "string", "pattern": r"^[^\d\W]\w*(\.[^\d\W]\w*)*:[^\d\W]\w*(\.[^\d\W]\w*)*$"}
+
+
+def schema(configs: Mapping[PluginKind, Mapping[str, type[BaseModel]]]) -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a whole recipe.
+
+    Args:
+        configs: options of the plugins of each kind by name, see `installed_configs`; they become
+            alternatives of their section.
+    """
+    definitions: dict[str, Any] = {}
+    general = _model_schema(General, "", definitions)
+    properties: dict[str, Any] = {}
+    for key, value in general["properties"].items():
+        if key == "tuning":
+            value = {"anyOf": [{"enum": ["published", "none"]}, value]}
+        properties[key] = value
+    for section in SECTIONS:
+        properties[section.key] = _section(section, configs.get(section.kind, {}), definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "automl-loss recipe",
+        "type": "object",
+        "properties": properties,
+        "required": ["task"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _section(
+    section: SectionKind, configs: Mapping[str, type[BaseModel]], definitions: dict[str, Any]
+) -> dict[str, Any]:
+    common: dict[str, Any] = {}
+    if section.common is not None:
+        common = _model_schema(section.common, f"{section.key}-", definitions)["properties"]
+    alternatives: list[dict[str, Any]] = [{"type": "string", "minLength": 1}]
+    if section.default or section.key == "evaluator":
+        alternatives.append({"type": "null"})
+    for name, config in configs.items():
+        own = _model_schema(config, f"{section.key}-{name}-", definitions)
+        alternatives.append(
+            {
+                "type": "object",
+                "title": f"{section.key} {name}",
+                "description": own.get("description", ""),
+                "properties": {"name": {"const": name}, **common, **own["properties"]},
+                "required": [*([] if name == section.default else ["name"]), *own.get("required", [])],
+                "additionalProperties": False,
+            }
+        )
+    if section.key == "evaluator":
+        alternatives.append({"type": "object", "properties": {}, "additionalProperties": False})
+    if section.importable:
+        alternatives.append(
+            {
+                "type": "object",
+                "title": f"{section.key} by import path",
+                "properties": {"import": _IMPORT, **common},
+                "required": ["import"],
+            }
+        )
+    return {"anyOf": alternatives}
+
+
+def _model_schema(model: type[BaseModel], prefix: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one model; what it refers to joins the definitions, under names with a prefix."""
+    own = model.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
+    for name, definition in own.pop("$defs", {}).items():
+        definitions[f"{prefix}{name}"] = definition
+    own.setdefault("properties", {})
+    return own

@@ -1,0 +1,57 @@
+"""The recipes that come with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_loss.errors import RecipeError
+from automl_loss.recipe.faults import did_you_mean
+
+
+@dataclass(frozen=True)
+class ShippedRecipe:
+    """A recipe that comes with the package.
+
+    Args:
+        name: what `autoloss run NAME` takes.
+        path: its file.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """The file as it is, comments included."""
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def summary(self) -> str:
+        """The first comment line."""
+        first = next((line for line in self.text.splitlines() if line.startswith("#")), "")
+        return first.lstrip("# ").strip()
+
+
+def shipped_recipes() -> list[ShippedRecipe]:
+    """All shipped recipes by name: from the wheel's `automl_loss/recipes`, or the checkout's `recipes`."""
+    package = Path(__file__).resolve().parents[1]
+    folder = next((path for path in (package / "recipes", package.parent / "recipes") if path.is_dir()), None)
+    if folder is None:
+        return []
+    return [
+        ShippedRecipe(path.relative_to(folder).with_suffix("").as_posix(), path)
+        for path in sorted(folder.rglob("*.yaml"))
+    ]
+
+
+def shipped_recipe(name: str) -> ShippedRecipe:
+    """The shipped recipe of a name.
+
+    Raises:
+        RecipeError: there is none; the message says what there is.
+    """
+    recipes = {recipe.name: recipe for recipe in shipped_recipes()}
+    if name not in recipes:
+        raise RecipeError(f"no shipped recipe '{name}'. {did_you_mean(name, recipes)}")
+    return recipes[name]

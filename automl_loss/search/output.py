@@ -1,0 +1,81 @@
+"""What a run writes besides the ledger: the leaderboard, the best loss, and the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from automl_loss.losses.base import Loss
+from automl_loss.losses.module import render_module
+from automl_loss.plugins.outcome import Outcome
+from automl_loss.search.atomic import replace_text
+from automl_loss.search.leaderboard import LeaderboardRow, write_leaderboard
+from automl_loss.search.loop import SearchState
+from automl_loss.search.result import Result
+from automl_loss.search.run_directory import RunDirectory
+from automl_loss.search.setup import Setup
+
+
+class Output:
+    """Writes the files of a run directory; each is replaced as a whole, so a reader never sees half of one.
+
+    Args:
+        directory: the run directory.
+        setup: the run's objects; replaced once the learning rate is known.
+    """
+
+    def __init__(self, directory: RunDirectory, setup: Setup) -> None:
+        self.setup = setup
+        self._directory = directory
+
+    def generation(self, state: SearchState) -> None:
+        """After each generation: the leaderboard."""
+        write_leaderboard(self._directory.leaderboard, self._rows(state))
+
+    def found_so_far(self, state: SearchState) -> None:
+        """The leaderboard and the best loss of the search, before or without a final round."""
+        if not state.outcomes:
+            return
+        self.generation(state)
+        best = next((outcome for outcome in state.ranked if outcome.status.completed), None)
+        if best is not None and best.fitness is not None:
+            metric = self.setup.engine.metric
+            self._loss(best.loss, f"candidate {best.id}, validation {metric.name} {metric.shown(best.fitness):.4g}; "
+                                  f"not yet retrained")  # fmt: skip
+
+    def final(self, result: Result) -> None:
+        """The returned loss and `result.json`."""
+        self._loss(result.loss, result.verdict)
+        replace_text(self._directory.result, json.dumps(result.data, indent=2, allow_nan=False) + "\n")
+
+    def _loss(self, loss: Loss, origin: str) -> None:
+        problem = self.setup.problem
+        data = {"schema": 1, "loss": loss.to_json(), "problem": dataclasses.asdict(problem), "origin": origin}
+        replace_text(self._directory.best_loss_json, json.dumps(data, indent=2) + "\n")
+        replace_text(self._directory.best_loss_py, render_module(loss, problem, origin=origin))
+
+    def _rows(self, state: SearchState) -> list[LeaderboardRow]:
+        return [self._row(rank, outcome, state) for rank, outcome in enumerate(_board(state), start=1)]
+
+    def _row(self, rank: int, outcome: Outcome, state: SearchState) -> LeaderboardRow:
+        candidate = state.candidates[outcome.id]
+        engine = self.setup.engine
+        return LeaderboardRow(
+            rank=rank,
+            id=outcome.id,
+            generation=candidate.generation,
+            fitness=None if outcome.fitness is None else engine.metric.shown(outcome.fitness),
+            status=outcome.status.value,
+            expression=str(getattr(outcome.loss, "expression", outcome.loss.key)),
+            complexity=outcome.loss.complexity,
+            lr=float(candidate.overrides.get("lr", engine.lr)),
+            seconds=outcome.seconds,
+            message=outcome.message,
+        )
+
+
+def _board(state: SearchState) -> Sequence[Outcome]:
+    """All outcomes but equivalents, the task loss among them, best first."""
+    task_loss = [state.outcomes[0]] if 0 in state.outcomes else []
+    return sorted([*task_loss, *state.ranked], key=lambda outcome: outcome.rank_key)

@@ -1,0 +1,246 @@
+"""One run, from a recipe to a result: learning rate, search, final round, retraining, files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from automl_loss.errors import Interrupted, NoValidCandidateError
+from automl_loss.losses.base import Loss
+from automl_loss.losses.handcrafted import task_loss
+from automl_loss.recipe import Recipe
+from automl_loss.search.budget import Budget
+from automl_loss.search.filters import Screen
+from automl_loss.search.finalists import Finalist, best_handcrafted, choose, final_round
+from automl_loss.search.lanes import LaneTrainer
+from automl_loss.search.learning_rate import default_grid, select_lr
+from automl_loss.search.ledger import Ledger
+from automl_loss.search.loop import SearchLoop, SearchState
+from automl_loss.search.output import Output
+from automl_loss.search.progress import Callback, Progress, Stopwatch
+from automl_loss.search.result import SCHEMA, Result, test_json
+from automl_loss.search.retraining import Retrained, retrain
+from automl_loss.search.run_directory import RunDirectory
+from automl_loss.search.setup import Setup, set_up
+from automl_loss.search.verdict import verdict
+
+
+class Run:
+    """A run in its directory. `execute` may be called once.
+
+    Args:
+        recipe: resolved.
+        directory: held under its lock by the caller for as long as the run lasts.
+        callback: called with progress, in the main process.
+    """
+
+    def __init__(self, recipe: Recipe, directory: RunDirectory, callback: Callback | None = None) -> None:
+        self._recipe = recipe
+        self._directory = directory
+        self._callback = callback
+        self._watch = Stopwatch()
+        self._state = SearchState()
+
+    def execute(self) -> Result:
+        """Search, choose, retrain and write everything.
+
+        Raises:
+            Interrupted: by Ctrl-C, after what was found has been written.
+            NoValidCandidateError: no candidate trained.
+        """
+        with self._watch.stage("setup"):
+            setup = set_up(self._recipe)
+            ledger = Ledger.open(self._directory, self._recipe, setup.primitives)
+        output = Output(self._directory, setup)
+        try:
+            return self._phases(setup, ledger, output)
+        except KeyboardInterrupt:
+            output.found_so_far(self._state)
+            raise Interrupted(self._interruption()) from None
+        finally:
+            setup.executor.close()
+            ledger.close()
+
+    def _phases(self, setup: Setup, ledger: Ledger, output: Output) -> Result:
+        with self._watch.stage("learning_rate"):
+            setup = self._with_lr(setup, ledger)
+        output.setup = setup
+        loop = self._loop(setup, ledger, output)
+        self._state = loop.state
+        state = loop.run()
+        searched = self._watch.elapsed
+        output.found_so_far(state)
+        trainer = self._trainer(setup, ledger)
+        finalists = self._finalists(trainer, setup, state)
+        retrained, returned = self._retrain(trainer, finalists)
+        metric, problem = setup.engine.metric, setup.problem
+        sentence = verdict(retrained, returned, metric, problem.task_loss)
+        data = self._data(setup, state, finalists, retrained, returned, sentence, searched, ledger)
+        loss = retrained.contestants[returned].loss
+        result = Result(self._directory.path, loss, sentence, data, dict(state.outcomes), tuple(finalists))
+        output.final(result)
+        self._notify(Progress("done", message=sentence))
+        return result
+
+    # Phases
+
+    def _with_lr(self, setup: Setup, ledger: Ledger) -> Setup:
+        if setup.engine.training.lr != "auto":
+            return setup
+        loss = task_loss(setup.problem)
+        selection = select_lr(
+            self._trainer(setup, ledger), "learning-rate", [loss], default_grid(setup.engine.training.optimizer),
+            setup.engine.training.steps, progress=self._counter("learning_rate"),
+        )[0]  # fmt: skip
+        ledger.remember("learning-rate", {"lr": selection.lr, "tried": list(selection.tried)})
+        return replace(setup, engine=setup.engine.with_lr(selection.lr))
+
+    def _loop(self, setup: Setup, ledger: Ledger, output: Output) -> SearchLoop:
+        recipe = self._recipe
+        return SearchLoop(
+            strategy=setup.strategy,
+            evaluator=setup.evaluator,
+            engine=setup.engine,
+            screen=Screen(recipe.filters, setup.engine, setup.executor, setup.chunk),
+            executor=setup.executor,
+            ledger=ledger,
+            budget=Budget(recipe.budget.candidates, recipe.budget.minutes),
+            chunk=setup.chunk,
+            watch=self._watch,
+            notify=self._notify,
+            on_generation=output.generation,
+        )
+
+    def _finalists(self, trainer: LaneTrainer, setup: Setup, state: SearchState) -> list[Finalist]:
+        settings = self._recipe.finalists
+        chosen = choose(state.outcomes.values(), settings.count)
+        if not chosen:
+            raise NoValidCandidateError(
+                f"none of {len(state.candidates) - 1} candidates trained to a finite fitness ({_counted(state)}). "
+                f"`leaderboard.csv` gives each one's reason; a longer budget, other primitives or fewer filters may help."
+            )
+        lr = setup.engine.lr
+        with self._watch.stage("handcrafted"):
+            handcrafted, _ = best_handcrafted(
+                trainer, lr, settings.lr_factors, settings.steps, self._counter("handcrafted")
+            )
+        if handcrafted.key in {outcome.loss.key for outcome in chosen}:
+            rival = None
+        else:
+            rival = handcrafted
+        with self._watch.stage("finalists"):
+            return final_round(
+                trainer, chosen, rival, lr, settings.lr_factors, settings.steps, settings.seeds,
+                self._counter("finalists"),
+            )  # fmt: skip
+
+    def _retrain(self, trainer: LaneTrainer, finalists: list[Finalist]) -> tuple[Retrained, str]:
+        """Retrain the best found and the best handcrafted loss beside the task loss; returns who is returned."""
+        settings = self._recipe.retraining
+        usual = task_loss(trainer.engine.problem)
+        losses: dict[str, Loss] = {"task_loss": usual}
+        for finalist in finalists:
+            name = "handcrafted" if finalist.id is None else "found"
+            if name not in losses and finalist.loss.key != usual.key:
+                losses[name] = finalist.loss
+        best = finalists[0]
+        returned = "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
+        lr = None if settings.lr == "auto" else settings.lr
+        with self._watch.stage("retraining"):
+            retrained = retrain(
+                trainer, losses, settings.steps, settings.seeds, lr, self._counter("retraining")
+            )
+        return retrained, returned
+
+    def _trainer(self, setup: Setup, ledger: Ledger) -> LaneTrainer:
+        folder = self._directory.path / "retraining"
+        return LaneTrainer(setup.engine, setup.executor, ledger, setup.chunk, folder)
+
+    # Reports
+
+    def _counter(self, stage: str) -> Callable[[int, int], None]:
+        def count(done: int, total: int) -> None:
+            self._notify(Progress(stage, done, total, seconds=self._watch.elapsed))
+
+        return count
+
+    def _notify(self, progress: Progress) -> None:
+        if self._callback is not None:
+            self._callback(progress)
+
+    def _interruption(self) -> str:
+        return (
+            f"interrupted; everything finished so far is in {self._directory.path}. "
+            f"Go on with: autoloss run {self._directory.path / 'recipe.yaml'} -o {self._directory.path} --resume"
+        )
+
+    def _data(
+        self,
+        setup: Setup,
+        state: SearchState,
+        finalists: list[Finalist],
+        retrained: Retrained,
+        returned: str,
+        sentence: str,
+        searched: float,
+        ledger: Ledger,
+    ) -> dict[str, Any]:
+        recipe, metric = self._recipe, setup.engine.metric
+        winner = next((f for f in finalists if f.loss == retrained.contestants[returned].loss), finalists[0])
+        outcome = state.outcomes.get(winner.id) if winner.id is not None else None
+        loss = retrained.contestants[returned].loss
+        trained = outcome.fitness if outcome is not None else winner.selection.fitness
+        counts = state.counts
+        return {
+            "schema": SCHEMA,
+            "name": self._directory.path.name,
+            "seed": recipe.seed,
+            "strategy": recipe.strategy.label,
+            "evaluator": recipe.evaluator.label,
+            "task": recipe.task.label,
+            "model": recipe.model.label,
+            "best": {
+                "trial": ledger.trial_number(winner.id) if winner.id is not None else None,
+                "id": winner.id,
+                "expression": str(getattr(loss, "expression", loss.key)),
+                "latex": loss.latex,
+                "fitness": None if trained is None else metric.shown(trained),
+                "final_fitness": metric.shown(winner.selection.fitness),
+                "scale": loss.scale,
+                "complexity": loss.complexity,
+            },
+            "test": test_json(retrained, returned, metric, sentence),
+            "search": {
+                "candidates": len(state.candidates) - 1,
+                **counts,
+                "seconds": searched,
+                "profile": dict(self._watch.seconds),
+                "lr": setup.engine.lr,
+                "ended": state.reason,
+                "task_loss_fitness": _shown(metric.shown, state.outcomes[0].fitness),
+                "best_by_generation": [_shown(metric.shown, value) for value in state.best_by_generation],
+                "filter_hits": [dict(hits) for hits in state.hits],
+                "parameters": setup.engine.network.parameters,
+                "chunk": setup.chunk,
+                "threads": recipe.executor_options.threads,
+            },
+            "finalists": [
+                {
+                    "id": f.id,
+                    "loss": f.loss.key,
+                    "lr": f.selection.lr,
+                    "fitness": _shown(metric.shown, f.selection.fitness),
+                }
+                for f in finalists
+            ],
+            "versions": ledger.versions,
+        }
+
+
+def _shown(show: Callable[[float], float], value: float | None) -> float | None:
+    return None if value is None or value == float("inf") else show(value)
+
+
+def _counted(state: SearchState) -> str:
+    return ", ".join(f"{count} {status}" for status, count in state.counts.items() if count)

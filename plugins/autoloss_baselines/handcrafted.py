@@ -1,0 +1,87 @@
+"""Strategy `handcrafted`: the known losses, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from automl_loss import (
+    Candidate,
+    HandcraftedLoss,
+    Outcome,
+    PluginConfig,
+    PrimitiveSet,
+    Problem,
+    SearchStrategy,
+    catalogue,
+)
+
+
+class Handcrafted(SearchStrategy):
+    """Every handcrafted loss that suits the problem, in one generation: what a found loss must beat.
+
+    The task loss is not among them, as it is trial 0 of every run.
+    """
+
+    plugin_api = 1
+    default_evaluator = "partial-training"
+
+    class Config(PluginConfig):
+        """Options of the comparison."""
+
+        losses: list[str] | None = Field(
+            None,
+            description="Losses to try, as `gce` (all its settings) or `gce(q=0.7)`; all that suit by default.",
+        )
+
+    config: Config
+
+    def __init__(
+        self, config: Any, problem: Problem, primitives: PrimitiveSet, rng: np.random.Generator
+    ) -> None:
+        super().__init__(config, problem, primitives, rng)
+        self._asked = False
+
+    @classmethod
+    def check(cls, config: Any, problem: Problem) -> list[str]:
+        """Each name in `losses` that names no loss of the problem's, with what is accepted."""
+        if config.losses is None:
+            return []
+        keys = ", ".join(loss.key for loss in _alternatives(problem))
+        accepted = f"accepted for {problem.kind}, with or without the parameters, are {keys}"
+        if not config.losses:
+            return [f"losses: the list is empty; {accepted}"]
+        return [
+            f"losses: {name!r} is the task loss, which every run trains; leave it out"
+            if name == problem.task_loss
+            else f"losses: no handcrafted loss {name!r}; {accepted}"
+            for name in config.losses
+            if not _named(name, problem)
+        ]
+
+    def ask(self) -> list[Candidate]:
+        """All losses at once; then `[]`."""
+        if self._asked:
+            return []
+        self._asked = True
+        losses = _alternatives(self.problem)
+        if self.config.losses is not None:
+            chosen = (loss for name in self.config.losses for loss in _named(name, self.problem))
+            losses = list(dict.fromkeys(chosen))
+        return [Candidate(id, loss, generation=0) for id, loss in enumerate(losses, start=1)]
+
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Nothing is learned."""
+
+
+def _alternatives(problem: Problem) -> list[HandcraftedLoss]:
+    """The problem's handcrafted losses without the task loss."""
+    return [loss for loss in catalogue(problem) if loss.name != problem.task_loss]
+
+
+def _named(name: str, problem: Problem) -> list[HandcraftedLoss]:
+    """The losses of a family, or the one of a key."""
+    return [loss for loss in _alternatives(problem) if name in (loss.name, loss.key)]
