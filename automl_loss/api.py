@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_loss.errors import AutolossError
+from automl_loss.errors import AutolossError, ResumeError
 from automl_loss.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from automl_loss.search.progress import Callback
     from automl_loss.search.result import Result
+    from automl_loss.search.run_directory import RunDirectory
 
 
 def run(
@@ -58,7 +59,25 @@ def run(
     else:
         place = RunDirectory.create(resolved.name, Path(directory) if directory is not None else None)
     with place:
-        return Run(resolved, place, callback, resume=resume).execute()
+        _settle_recipe(resolved, place)
+        return Run(resolved, place, callback).execute()
+
+
+def _settle_recipe(recipe: Recipe, place: RunDirectory) -> None:
+    """Write the recipe into a new run directory, or compare it with the one that is there."""
+    from automl_loss.search.atomic import replace_text
+    from automl_loss.search.versions import versions
+
+    if place.resumed:
+        recorded = load_recipe(place.recipe)
+        changed = recipe.difference(recorded)
+        if changed:
+            raise ResumeError(
+                f"{place.path} was made by a recipe that differs in {', '.join(changed)}. Only budget, executor, finalists "
+                f"and retraining may change on resume; go on with {place.recipe}, or start a new run."
+            )
+    facts = "".join(f"# {name}: {version}\n" for name, version in versions(recipe).items())
+    replace_text(place.recipe, f"# The resolved recipe of this run, made with:\n{facts}\n{recipe.to_yaml()}")
 
 
 def load_loss(path: str | Path) -> nn.Module:

@@ -34,7 +34,7 @@ class Loss(ABC):
 
         Args:
             prediction: `(batch, outputs)` float tensor: f, or the raw output when `space == "raw"`.
-            target: y of the same shape; when `space == "raw"`: `(batch,)` class indices for `multiclass`, else
+            target: y of the same shape; when `space == "raw"`: `(batch,)` class indices for classification, else
                 `(batch, outputs)` floats.
             weights: 1-d tensor in place of `self.weights`.
 

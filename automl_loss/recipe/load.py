@@ -17,7 +17,8 @@ from automl_loss.recipe.messages import describe, validate
 from automl_loss.recipe.model import General, LocalPlugin
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.requirements import check_requirements
-from automl_loss.recipe.sections import SECTIONS, Choice, PluginSource, SectionReader
+from automl_loss.recipe.section_reader import PluginSource, SectionReader
+from automl_loss.recipe.sections import SECTIONS, Choice
 from automl_loss.recipe.shipped import shipped_recipe, shipped_recipes
 
 _MOST_BYTES = 1_000_000
@@ -164,6 +165,6 @@ def _local_plugins(document: Document, folder: Path) -> list[LocalPlugin]:
 
 
 def _installed(local: Sequence[LocalPlugin]) -> PluginSource:
-    from automl_loss.plugins import Registry
+    from automl_loss.plugins.loading import Registry
 
     return Registry(local)

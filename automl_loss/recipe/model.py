@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
+from automl_loss.plugins.discovery import PluginKind
 
-PluginKind = Literal["strategy", "primitive_set", "task", "evaluator", "model", "executor"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 

@@ -30,7 +30,7 @@ class Stage:
 
     Args:
         name: what it is.
-        steps: training-step equivalents, at most.
+        steps: training-step equivalents, about.
         formula: how they were counted, for a person.
     """
 
@@ -55,7 +55,7 @@ class DryRun:
 
     @property
     def steps(self) -> int:
-        """Training-step equivalents of the whole run, at most."""
+        """Training-step equivalents of the whole run, about."""
         return sum(stage.steps for stage in self.stages)
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class DryRun:
             *(f"  {line}" for line in self.plugins),
             "",
             f"Search budget: {budget.candidates:,} candidates that are tuned or trained{limit}",
-            "Training-step equivalents, at most",
+            "Training-step equivalents, about",
             *(f"  {stage.name:<{width}} {stage.steps:>13,}  {stage.formula}" for stage in self.stages),
             f"  {'in all':<{width}} {self.steps:>13,}",
         ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
-from automl_loss.recipe.model import General, PluginKind
+from automl_loss.errors import PluginError
+from automl_loss.plugins.discovery import GROUPS, PluginKind
+from automl_loss.plugins.loading import Registry
+from automl_loss.recipe.model import General
 from automl_loss.recipe.sections import SECTIONS, SectionKind
 
 _IMPORT = {"type": "string", "pattern": r"^[^\d\W]\w*(\.[^\d\W]\w*)*:[^\d\W]\w*(\.[^\d\W]\w*)*$"}
@@ -38,6 +42,23 @@ def schema(configs: Mapping[PluginKind, Mapping[str, type[BaseModel]]]) -> dict[
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def installed_configs() -> tuple[dict[PluginKind, dict[str, type[BaseModel]]], list[str]]:
+    """Options of every installed plugin by kind and name, and why some plugins could not be asked."""
+    registry = Registry()
+    configs: dict[PluginKind, dict[str, type[BaseModel]]] = {}
+    broken = []
+    for kind in GROUPS:
+        plugins = registry.plugins(kind)
+        names = Counter(plugin.name for plugin in plugins)
+        for plugin in plugins:
+            name = plugin.name if names[plugin.name] == 1 else f"{plugin.package}:{plugin.name}"
+            try:
+                configs.setdefault(kind, {})[name] = registry.load(kind, name).cls.Config
+            except PluginError as error:
+                broken.append(str(error))
+    return configs, broken
 
 
 def _section(

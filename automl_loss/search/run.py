@@ -24,6 +24,7 @@ from automl_loss.search.retraining import Retrained, retrain
 from automl_loss.search.run_directory import RunDirectory
 from automl_loss.search.setup import Setup, set_up
 from automl_loss.search.verdict import verdict
+from automl_loss.search.versions import versions
 
 
 class Run:
@@ -51,7 +52,7 @@ class Run:
         """
         with self._watch.stage("setup"):
             setup = set_up(self._recipe)
-            ledger = Ledger.open(self._directory, self._recipe, setup.primitives)
+            ledger = Ledger.open(self._directory, self._recipe.name, self._recipe.storage, setup.primitives)
         output = Output(self._directory, setup)
         try:
             return self._phases(setup, ledger, output)
@@ -93,7 +94,6 @@ class Run:
             self._trainer(setup, ledger), "learning-rate", [loss], default_grid(setup.engine.training.optimizer),
             setup.engine.training.steps, progress=self._counter("learning_rate"),
         )[0]  # fmt: skip
-        ledger.remember("learning-rate", {"lr": selection.lr, "tried": list(selection.tried)})
         return replace(setup, engine=setup.engine.with_lr(selection.lr))
 
     def _loop(self, setup: Setup, ledger: Ledger, output: Output) -> SearchLoop:
@@ -234,7 +234,7 @@ class Run:
                 }
                 for f in finalists
             ],
-            "versions": ledger.versions,
+            "versions": versions(recipe),
         }
 
 

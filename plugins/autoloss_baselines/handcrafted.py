@@ -34,7 +34,7 @@ class Handcrafted(SearchStrategy):
 
         losses: list[str] | None = Field(
             None,
-            description="Losses to try, as `gce` (all its settings) or `gce(q=0.7)`; all that suit by default.",
+            description="Losses to try, as `gce` (all its settings) or `gce(q=0.7)`; by default all.",
         )
 
     config: Config

@@ -101,7 +101,7 @@ class GeneticProgramming(ExpressionStrategy):
         sayable = (text for text in texts if all(word in self.primitives for word in _WORD.findall(text)))
         expressions = (parse(text, self.primitives) for text in sayable)
         low = (e for e in expressions if e.height <= self.config.max_height)
-        new = (Proposal(e, "known") for e in low if self._novelty.claim(e))
+        new = (Proposal(e) for e in low if self._novelty.claim(e))
         return list(islice(new, self.config.population // 2))
 
     def _next_generation(self) -> list[Proposal]:
@@ -125,11 +125,11 @@ class GeneticProgramming(ExpressionStrategy):
     def _cross(self) -> Proposal | None:
         receiver, donor = self._select(2)
         child = crossover(receiver.expression, donor.expression, self.rng)
-        return self._proposal(self._settle(child, receiver.expression), "crossover", (receiver, donor))
+        return self._proposal(self._settle(child, receiver.expression), (receiver, donor))
 
     def _mutate(self) -> Proposal | None:
         (parent,) = self._select(1)
-        return self._proposal(self._mutant(parent.expression), "mutation", (parent,))
+        return self._proposal(self._mutant(parent.expression), (parent,))
 
     def _mutant(self, parent: Expression) -> Expression:
         return self._settle(mutate(parent, self._trees, self.config.mutation_depth, self.rng), parent)
@@ -138,13 +138,11 @@ class GeneticProgramming(ExpressionStrategy):
         """The child with y and f and within the height limit."""
         return within_height(repair(child, self.primitives, self.rng), parent, self.config.max_height)
 
-    def _proposal(
-        self, child: Expression, origin: Literal["crossover", "mutation"], parents: tuple[Individual, ...]
-    ) -> Proposal | None:
+    def _proposal(self, child: Expression, parents: tuple[Individual, ...]) -> Proposal | None:
         """The child if it is new to the run, else a mutant of it, else a random expression, else `None`."""
         ids = tuple(dict.fromkeys(parent.id for parent in parents))
         for _ in range(TRIES):
             if self._novelty.claim(child):
-                return Proposal(child, origin, ids)
+                return Proposal(child, ids)
             child = self._mutant(child)
-        return self._first_new(self._random_expression, "random")
+        return self._random_proposal()

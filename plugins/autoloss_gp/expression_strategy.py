@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt
 
 from autoloss_gp.generation import TreeGenerator
-from autoloss_gp.population import Novelty, Origin, Proposal
+from autoloss_gp.population import Novelty, Proposal
 from autoloss_gp.repair import repair
 from automl_loss import (
     Candidate,
@@ -92,17 +91,17 @@ class ExpressionStrategy(SearchStrategy):
 
     def _random_proposals(self, count: int) -> list[Proposal]:
         """Up to `count` new random expressions."""
-        drawn = (self._first_new(self._random_expression, "random") for _ in range(count))
+        drawn = (self._random_proposal() for _ in range(count))
         return [proposal for proposal in drawn if proposal is not None]
 
-    def _first_new(self, make: Callable[[], Expression], origin: Origin) -> Proposal | None:
-        """A proposal of the first of `TRIES` expressions that is new to the run, or `None`."""
-        made = (make() for _ in range(TRIES))
-        return next((Proposal(e, origin) for e in made if self._novelty.claim(e)), None)
-
-    def _random_expression(self) -> Expression:
-        tree = self._trees.half_and_half(self.config.initial_depth, self.rng)
-        return repair(tree, self.primitives, self.rng)
+    def _random_proposal(self) -> Proposal | None:
+        """The first of `TRIES` repaired random trees that is new to the run, or `None`."""
+        for _ in range(TRIES):
+            tree = self._trees.half_and_half(self.config.initial_depth, self.rng)
+            expression = repair(tree, self.primitives, self.rng)
+            if self._novelty.claim(expression):
+                return Proposal(expression)
+        return None
 
     def _candidate(self, id: int, proposal: Proposal) -> Candidate:
         size = proposal.expression.size

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from automl_loss import Expression, Outcome, canonical_key
-
-Origin = Literal["known", "random", "crossover", "mutation"]
 
 
 @dataclass(frozen=True)
@@ -16,12 +13,10 @@ class Proposal:
 
     Args:
         expression: contains y and f, within the height limit.
-        origin: what made it.
         parents: ids of the candidates it descends from.
     """
 
     expression: Expression
-    origin: Origin
     parents: tuple[int, ...] = ()
 
 

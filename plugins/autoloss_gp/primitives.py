@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from automl_loss import Primitive, PrimitiveSet, standard_primitives
+from automl_loss import PluginConfig, Primitive, PrimitiveSet, standard_primitives
 
 FUNCTIONS = ("add", "sub", "mul", "div", "min", "max", "sign", "square", "abs", "log", "sqrt", "tanh")
 TERMINALS = ("y", "f", "1", "-1")
@@ -14,6 +14,9 @@ class EvoMALPrimitives(PrimitiveSet):
     """Arithmetic, protected log and sqrt, tanh, min, max; terminals y, f, 1 and -1 (EvoMAL, TPAMI 2023)."""
 
     plugin_api = 1
+
+    class Config(PluginConfig):
+        """The set has no options."""
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from autoloss_gp.evomal import EvoMAL
 from autoloss_gp.expression_strategy import ExpressionStrategy
 from autoloss_gp.random_search import RandomSearch
-from automl_loss import Candidate, Expression, Outcome, Status
+from automl_loss import Candidate, Expression, Outcome, Status, known_losses
 
 Make = Callable[..., ExpressionStrategy]
 Play = Callable[..., list[list[Candidate]]]
@@ -54,10 +54,13 @@ def test_the_best_loss_goes_on_having_offspring_when_none_after_it_completes(mak
     first = strategy.ask()
     best = first[17]
     strategy.tell([with_fitness(lambda c: float(c.id != best.id))(candidate) for candidate in first])
+    offspring = []
     for _ in range(6):
         candidates = strategy.ask()
-        assert sum(best.id in candidate.parents for candidate in candidates) > len(candidates) // 10
+        offspring.append(sum(best.id in candidate.parents for candidate in candidates))
         strategy.tell([with_status(Status.REJECTED)(candidate) for candidate in candidates])
+    assert min(offspring) >= 1
+    assert sum(offspring) > 15
 
 
 def test_without_elite_and_copies_the_best_loss_is_forgotten(make: Make) -> None:
@@ -142,8 +145,6 @@ def test_known_losses_are_in_the_first_generation_beside_random_ones(make: Make,
 def test_known_losses_are_at_most_half_of_the_first_generation(
     make: Make, population: int, value: Value
 ) -> None:
-    from automl_loss import known_losses
-
     strategy = make(population=population)
     known = set(known_losses(strategy.problem).values())
     losses = [str(candidate.loss.expression) for candidate in strategy.ask()]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from automl_loss.errors import PluginError, RecipeError
 from automl_loss.plugins.config import PluginConfig
+from automl_loss.plugins.discovery import Plugin, PluginKind
 from automl_loss.recipe import Recipe, load_recipe
 
 
@@ -108,6 +109,7 @@ PLUGINS: dict[tuple[str, str], Any] = {
 
 @dataclass(frozen=True)
 class Found:
+    plugin: Plugin
     cls: Any
 
 
@@ -115,11 +117,11 @@ class FakePlugins:
     def __init__(self, local: Sequence[Any]) -> None:
         self.local = {(entry.kind, entry.name): entry for entry in local}
 
-    def load(self, kind: str, name: str) -> Found:
+    def load(self, kind: PluginKind, name: str) -> Found:
         if (kind, name) in self.local:
-            return Found(Plain)
+            return Found(Plugin(kind, name, "local", "", ""), Plain)
         if (kind, name) in PLUGINS:
-            return Found(PLUGINS[kind, name])
+            return Found(Plugin(kind, name, "made-up", "1.2", ""), PLUGINS[kind, name])
         near = difflib.get_close_matches(name, [known for of, known in PLUGINS if of == kind], n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise PluginError(f"no {kind} '{name}'.{hint}")

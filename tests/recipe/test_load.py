@@ -206,13 +206,23 @@ def test_a_strategy_with_a_missing_default_evaluator_says_so(problems: Problems)
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
-    [("seed: 1\n", "recipe.yaml:1:1: task"), ("seed: 1\ntask: {}\n", "recipe.yaml:2:1: task")],
+    ("text", "start"),
+    [
+        ("seed: 1\n", "recipe.yaml:1:1: task: missing"),
+        ("seed: 1\ntask: {}\n", "recipe.yaml:2:1: task: missing"),
+        ("seed: 1\ntask: {label_noise: 0.1}\n", "recipe.yaml:2:1: task: does not say which"),
+    ],
 )
-def test_a_recipe_without_a_task_says_what_to_write(text: str, place: str, problems: Problems) -> None:
+def test_a_recipe_without_a_task_says_what_to_write(text: str, start: str, problems: Problems) -> None:
     (found,) = problems(text)
-    assert found.startswith(f"{place}: missing")
+    assert found.startswith(start)
     assert "`task: {name: digits}`" in found
+
+
+def test_a_misspelt_name_of_a_task_is_recognised(problems: Problems) -> None:
+    assert problems("task: {nme: digits}\n") == [
+        "recipe.yaml:1:8: task.nme: unknown key. Did you mean 'name'?"
+    ]
 
 
 def test_a_required_option_of_a_plugin_is_asked_for(problems: Problems) -> None:

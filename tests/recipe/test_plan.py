@@ -82,7 +82,7 @@ def test_the_text_shows_recipe_plugins_budget_and_totals(load: Load) -> None:
     recipe = load(TEXT, ["budget.minutes=1.5", "strategy.name=random", "tuning=published"])
     text = str(describe(recipe, DIGITS))
     assert text.startswith(recipe.to_yaml())
-    assert "strategy random (" in text
+    assert "strategy random (made-up 1.2)" in text
     assert "40 candidates that are tuned or trained, at most 1.5 minutes" in text
     assert "7 rates x 3 seeds x 100 steps" in text
     assert f"{describe(recipe, DIGITS).steps:,}" in text.splitlines()[-1]

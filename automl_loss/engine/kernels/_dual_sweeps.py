@@ -17,7 +17,7 @@ import numpy as np
 from automl_loss.engine.kernels._flat import F_SLOT, LEFT, LIVE, OPCODE, RIGHT, SLOPED, SLOT, WEIGHT
 from automl_loss.engine.kernels._jit import helper
 from automl_loss.engine.kernels._rows import curvatures, slopes
-from automl_loss.engine.kernels._sweeps import TERMINALS
+from automl_loss.engine.kernels._sweeps import TERMINALS, pull
 
 
 class Duals(NamedTuple):
@@ -93,26 +93,19 @@ def backward_tangents(table: Any, own: Any, rows: Any, duals: Any, sums: Any, co
         ga, gta = duals.adjoints[left], duals.adjoint_tangents[left]
         gb, gtb = duals.adjoints[right], duals.adjoint_tangents[right]
         bent = table[i, SLOPED] and curvatures(opcode, a, wa, b, wb, rows[slot], da, aa, ab, bb, count)
-        _pull(w, g, da, ga, count)
-        _pull(w, gt, da, gta, count)
+        pull(opcode, g, da, w, ga, count)
+        pull(opcode, gt, da, w, gta, count)
         if right == i:
             if bent:
                 _bend(w, g, aa, wa, ta, gta, count)
             continue
-        _pull(w, g, db, gb, count)
-        _pull(w, gt, db, gtb, count)
+        pull(opcode, g, db, w, gb, count)
+        pull(opcode, gt, db, w, gtb, count)
         if bent:
             _bend(w, g, aa, wa, ta, gta, count)
             _bend(w, g, ab, wb, tb, gta, count)
             _bend(w, g, ab, wa, ta, gtb, count)
             _bend(w, g, bb, wb, tb, gtb, count)
-
-
-@helper
-def _pull(w: Any, g: Any, slope: Any, out: Any, count: Any) -> None:
-    """From the derivative after an instruction's weight to its argument's."""
-    for k in range(count):
-        out[k] = (w * g[k]) * slope[k]
 
 
 @helper

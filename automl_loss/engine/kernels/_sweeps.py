@@ -21,6 +21,9 @@ from automl_loss.expression.primitive import Opcode
 F, CONSTANT = int(Opcode.F), int(Opcode.CONSTANT)
 TERMINALS = (int(Opcode.Y), F, CONSTANT)
 
+# The argument that is not chosen has derivative 0 even where g is infinite.
+CHOOSING = (int(Opcode.MIN), int(Opcode.MAX), int(Opcode.EXP))
+
 
 @helper
 def prepare(table: Any, constants: Any, weights: Any, own: Any, rows: Any) -> None:
@@ -63,13 +66,17 @@ def backward(
         a, b = rows[table[left, SLOT]], rows[table[right, SLOT]]
         slopes(table[i, OPCODE], a, own[left], b, own[right], rows[table[i, SLOT]], da, db, count)
         if table[left, SLOPED]:
-            _pull(g, da, own[left], adjoints[left], count)
+            pull(table[i, OPCODE], g, da, own[left], adjoints[left], count)
         if right != i and table[right, SLOPED]:
-            _pull(g, db, own[right], adjoints[right], count)
+            pull(table[i, OPCODE], g, db, own[right], adjoints[right], count)
 
 
 @helper
-def _pull(g: Any, slope: Any, weight: Any, out: Any, count: Any) -> None:
-    """From an instruction's derivative to its argument's."""
-    for k in range(count):
-        out[k] = g[k] * slope[k] * weight
+def pull(opcode: Any, g: Any, slope: Any, weight: Any, out: Any, count: Any) -> None:
+    """From the derivative by an instruction to that by an argument: g times slope times weight."""
+    if opcode in CHOOSING:
+        for k in range(count):
+            out[k] = g[k] * slope[k] * weight if slope[k] != 0 else slope[k]
+    else:
+        for k in range(count):
+            out[k] = g[k] * slope[k] * weight

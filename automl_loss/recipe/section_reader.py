@@ -1,0 +1,178 @@
+"""Reads the plugin sections: finds each plugin, and has its own `Config` check the options."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Protocol
+
+from automl_loss.engine.import_path import import_object
+from automl_loss.errors import AutolossError, PluginError
+from automl_loss.plugins.discovery import Plugin, PluginKind
+from automl_loss.plugins.task import Task
+from automl_loss.recipe.document import Document
+from automl_loss.recipe.faults import Faults, dotted
+from automl_loss.recipe.messages import describe, validate
+from automl_loss.recipe.sections import Choice, SectionKind
+
+
+class Loaded(Protocol):
+    """What loading a plugin gives, as far as recipes care."""
+
+    @property
+    def plugin(self) -> Plugin:
+        """Where it came from."""
+        ...
+
+    @property
+    def cls(self) -> type[Any]:
+        """The plugin class, with its nested `Config`."""
+        ...
+
+
+class PluginSource(Protocol):
+    """Where plugin classes come from; `automl_loss.plugins.Registry` is one."""
+
+    def load(self, kind: PluginKind, name: str) -> Loaded:
+        """The plugin of a name.
+
+        Raises:
+            PluginError: it is missing, ambiguous or broken.
+        """
+        ...
+
+
+class SectionReader:
+    """Validates the plugin sections of one document.
+
+    Args:
+        document: the recipe.
+        plugins: where plugin classes come from.
+        faults: gets what is wrong.
+        folder: where the recipe lies; modules named by import path may lie there.
+    """
+
+    def __init__(self, document: Document, plugins: PluginSource, faults: Faults, folder: Path) -> None:
+        self._document = document
+        self._plugins = plugins
+        self._faults = faults
+        self._folder = folder
+
+    def read(self, section: SectionKind, default: str | None = None) -> tuple[Choice | None, Any]:
+        """The choice of a section and its common options; `None` where a fault was noted.
+
+        Args:
+            section: which one.
+            default: name in place of the section's own default.
+        """
+        path = (section.key,)
+        data = self._document.get(path)
+        if data is None:
+            data = {}
+        if not isinstance(data, dict):
+            message = (
+                f"expected a mapping such as {{name: {section.default or 'digits'}}}, got {describe(data)}."
+            )
+            self._faults.add(self._document.value_place(path), section.key, message)
+            return None, None
+        common = None
+        if section.common is not None:
+            own = {key: value for key, value in data.items() if key in section.common_keys}
+            common = validate(section.common, own, self._document, path, self._faults)
+        options = {
+            k: v for k, v in data.items() if k not in section.common_keys and k not in section.choosers
+        }
+        name, import_path = self._chosen(section, data, default or section.default)
+        if import_path and section.kind == "model":
+            return Choice(section.kind, None, import_path, options), common
+        if not name and not import_path:
+            return None, common
+        return self._validated(section, name, import_path, options), common
+
+    def _validated(
+        self, section: SectionKind, name: str | None, import_path: str | None, options: dict[str, Any]
+    ) -> Choice | None:
+        """The choice of a plugin that can be loaded, with its options checked by its own `Config`."""
+        origin: Plugin | None = None
+        try:
+            if name:
+                loaded = self._plugins.load(section.kind, name)
+                origin, plugin = loaded.plugin, loaded.cls
+            else:
+                plugin = _import_task(import_path or "", self._folder)
+        except PluginError as error:
+            self._fault((section.key, "name" if name else "import"), str(error), plugin=True)
+            return None
+        path = (section.key,)
+        known = (*section.choosers, *section.common_keys)
+        try:
+            config = validate(plugin.Config, options, self._document, path, self._faults, known)
+            plain = {} if config is None else config.model_dump(mode="json", by_alias=True)
+        except Exception as error:  # a plugin's validators are its own code
+            message = f"the options of {section.kind} '{name or import_path}' cannot be checked"
+            self._fault(path, f"{message}: {type(error).__name__}: {error}.", plugin=True)
+            return None
+        if config is None:
+            return None
+        package, version = (
+            (origin.package, origin.version) if origin and not origin.is_local else (None, None)
+        )
+        return Choice(section.kind, name, import_path, plain, plugin, config, package, version)
+
+    def _chosen(
+        self, section: SectionKind, data: dict[str, Any], default: str | None
+    ) -> tuple[str | None, str | None]:
+        """Name and import path, one of them or, after a fault, neither."""
+        given = [key for key in section.choosers if data.get(key) is not None]
+        path = (section.key, *given[-1:])
+        if len(given) > 1:
+            self._fault((section.key, "import"), "give `name` or `import`, not both.", key=True)
+        elif not given and default is None:
+            self._nothing_chosen(section, data)
+        elif not given:
+            return default, None
+        elif not isinstance(data[given[0]], str) or not data[given[0]]:
+            self._fault(path, f"expected text, got {describe(data[given[0]])}.")
+        elif given[0] == "name":
+            return data["name"], None
+        elif is_import_path(data["import"]):
+            return None, data["import"]
+        else:
+            self._fault(path, f"expected 'package.module:Object', got {describe(data['import'])}.")
+        return None, None
+
+    def _nothing_chosen(self, section: SectionKind, data: dict[str, Any]) -> None:
+        for key in get_close_matches("name", data, n=1):
+            self._fault((section.key, key), "unknown key. Did you mean 'name'?", key=True)
+            return
+        what = "does not say which" if data else "missing; it is the one section without a default"
+        example = f"`{section.key}: {{name: digits}}`"
+        message = f"{what}. Write for example {example}; `autoloss plugins list` shows what is installed."
+        self._fault((section.key,), message, key=True)
+
+    def _fault(self, path: tuple[str, ...], message: str, *, plugin: bool = False, key: bool = False) -> None:
+        place = self._document.key_place(path) if key else self._document.value_place(path)
+        self._faults.add(place, dotted(path), message, plugin=plugin)
+
+
+def is_import_path(text: str) -> bool:
+    """Whether a text has the form `package.module:Object`.
+
+    Example:
+        >>> is_import_path("mypackage.models:Net"), is_import_path("mypackage.models.Net")
+        (True, False)
+    """
+    module, colon, attribute = text.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
+
+
+def _import_task(import_path: str, folder: Path) -> type[Task]:
+    try:
+        found = import_object(import_path, folder)
+    except AutolossError as error:
+        raise PluginError(str(error).removeprefix("import: ")) from error
+    if not isinstance(found, type) or not issubclass(found, Task):
+        raise PluginError(
+            f"{import_path!r} is no task: expected a subclass of automl_loss.Task, got {found!r}."
+        )
+    return found

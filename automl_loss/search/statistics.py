@@ -1,0 +1,156 @@
+"""How sure a difference between two losses is, when each was trained on several seeds and judged on the same rows.
+
+Seeds and rows are crossed: every seed's network predicts every test row. A value of one seed on one row is modelled as
+
+    difference[s, r] = mean + seed effect[s] + row effect[r] + interaction[s, r]
+
+and the mean over both varies with the seeds and with the rows that were drawn. So each is resampled on its own, and
+the two variances are added, which counts the interaction twice: the interval is a little too wide rather than too
+narrow (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007, shows that no resampling of crossed data
+is exact). With few seeds a percentile interval is far too narrow (simulated, seed effects alone: 73 % coverage for
+3 seeds and 90 % for 10, where 95 % are claimed), so the interval is Student's, with the degrees of freedom of
+Welch and Satterthwaite (simulated: 93 % and more).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_loss.errors import EvaluationError
+
+_LEVEL = 0.95
+_SMALLEST_P = 1e-4
+_FEWEST_DEFINED = 0.5
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two means with its uncertainty.
+
+    Args:
+        mean: the first minus the second.
+        ci95: interval at the level 0.95.
+        p_value: two-sided, of no difference; under 0.05 exactly when `ci95` excludes 0.
+        test: how interval and p-value came about.
+    """
+
+    mean: float
+    ci95: tuple[float, float]
+    p_value: float
+    test: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One source of variation: what was drawn, how many, and the variance of the mean from drawing them."""
+
+    name: str
+    count: int
+    variance: float
+
+
+def paired_difference(one: npt.ArrayLike, other: npt.ArrayLike) -> Difference:
+    """Difference of two means over seeds and rows, paired in both.
+
+    The variance from resampling seeds (or rows) of a mean has a closed form, the sample variance of the seeds' (rows')
+    means over their number, which is the limit of infinitely many resamples.
+
+    Args:
+        one: `(seeds, rows)` values, e.g. 0 where a network of the first loss is right and 1 where it is wrong.
+        other: `(seeds, rows)` values of the second, same seeds and rows.
+
+    Returns:
+        `one` minus `other`. With one seed alone it speaks of the rows only, and says so.
+
+    Raises:
+        ValueError: the shapes differ or are not two-dimensional, or a value is not finite.
+
+    Example:
+        >>> paired_difference([[0, 1, 1], [0, 1, 1]], [[0, 1, 1], [0, 1, 1]]).p_value
+        1.0
+    """
+    first, second = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 2 or first.size == 0:
+        raise ValueError(f"expected two (seeds, rows) arrays of one shape but got {first.shape} and {second.shape}.")
+    values = first - second
+    if not np.isfinite(values).all():
+        raise ValueError(f"expected finite values but {np.count_nonzero(~np.isfinite(values))} differences are not.")
+    sources = [
+        _Source(name, len(means), float(np.var(means, ddof=1) / len(means)))
+        for name, means in (("seeds", values.mean(axis=1)), ("test rows", values.mean(axis=0)))
+        if len(means) > 1
+    ]
+    return _judge(float(values.mean()), sources, "")
+
+
+def paired_difference_of(
+    difference: Callable[[Indices, Indices], float],
+    seeds: int,
+    rows: int,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+) -> Difference:
+    """The same for a metric that is no mean over rows, by bootstrap.
+
+    One fewer than there are is drawn, with replacement, so that the variance is unbiased for few seeds, too
+    (Rao and Wu, JASA 1988).
+
+    Args:
+        difference: the metric of the first minus that of the second, given `(n,)` indices of seeds and `(m,)` of rows,
+            with repetitions; not a number where the metric is undefined, e.g. without a row of some class.
+        seeds: number of seeds.
+        rows: number of rows.
+        rng: draws the resamples.
+        resamples: of seeds, and as many of rows; a thousand give the standard error to about 2 %.
+
+    Raises:
+        EvaluationError: the metric is undefined on all seeds and rows, or on most resamples.
+    """
+    everyone, everything = np.arange(seeds), np.arange(rows)
+    mean = float(difference(everyone, everything))
+    if not np.isfinite(mean):
+        raise EvaluationError(f"the metric gives {mean} on the {rows} test rows; choose another metric or more rows.")
+    plans = {
+        "seeds": (seeds, lambda chosen: difference(chosen, everything)),
+        "test rows": (rows, lambda chosen: difference(everyone, chosen)),
+    }
+    sources, undefined = [], 0
+    for name, (count, statistic) in plans.items():
+        if count > 1:
+            drawn = [statistic(rng.integers(count, size=count - 1)) for _ in range(resamples)]
+            values = np.array(drawn)[np.isfinite(drawn)]
+            if len(values) < _FEWEST_DEFINED * resamples:
+                raise EvaluationError(
+                    f"the metric is undefined on {resamples - len(values)} of {resamples} resamples of {count} {name}; "
+                    f"choose another metric or more test rows."
+                )
+            undefined += resamples - len(values)
+            sources.append(_Source(name, count, float(np.var(values, ddof=1))))
+    how = f", from {resamples:,} resamples each"
+    return _judge(mean, sources, how + (f" ({undefined} were undefined and left out)" if undefined else ""))
+
+
+def _judge(mean: float, sources: list[_Source], how: str) -> Difference:
+    """Student's interval from independent sources of variation."""
+    from scipy import stats
+
+    if not sources:
+        return Difference(mean, (-np.inf, np.inf), 1.0, "none: one seed and one test row")
+    variance = sum(source.variance for source in sources)
+    names = " and ".join(f"{source.count:,} {source.name}" for source in sources)
+    if variance == 0.0:
+        p_value = 1.0 if mean == 0.0 else _SMALLEST_P
+        return Difference(mean, (mean, mean), p_value, f"none: the difference is the same on all {names}")
+    freedom = variance**2 / sum(source.variance**2 / (source.count - 1) for source in sources)
+    error = variance**0.5
+    half = float(stats.t.ppf(0.5 + _LEVEL / 2, freedom)) * error
+    p_value = max(2.0 * float(stats.t.sf(abs(mean) / error, freedom)), _SMALLEST_P)
+    alone = "; one seed, so nothing is said of others" if all(s.name != "seeds" for s in sources) else ""
+    test = f"t test, variance over {names}{how}, {freedom:.1f} degrees of freedom{alone}"
+    return Difference(mean, (mean - half, mean + half), p_value, test)
