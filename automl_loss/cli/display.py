@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
@@ -82,9 +81,7 @@ class LiveTable(Quiet):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
@@ -109,9 +106,16 @@ def _table(progress: Progress) -> Table:
     table.add_column(f"validation {progress.metric}", justify="right", no_wrap=True)
     table.add_column("loss", ratio=1, overflow="ellipsis", no_wrap=True)
     for rank, outcome in enumerate(progress.best[:_ROWS], start=1):
-        table.add_row(str(rank), _fitness(progress, outcome), _expression(outcome), style="bold" if rank == 1 else None)
+        table.add_row(
+            str(rank), _fitness(progress, outcome), _expression(outcome), style="bold" if rank == 1 else None
+        )
     if progress.task_loss is not None:
-        table.add_row("", _fitness(progress, progress.task_loss), f"{progress.task_loss.loss.key} (task loss)", style="cyan")
+        table.add_row(
+            "",
+            _fitness(progress, progress.task_loss),
+            f"{progress.task_loss.loss.key} (task loss)",
+            style="cyan",
+        )
     counts = ", ".join(f"{count} {status}" for status, count in progress.counts.items() if count)
     table.caption = counts
     table.caption_justify = "left"

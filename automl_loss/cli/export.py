@@ -41,7 +41,9 @@ def export(
         typer.echo(loss.latex)
     else:
         if not hasattr(loss, "expression"):
-            raise AutolossError(f"{loss.key} is not a symbolic loss; export it with --to python or --to latex.")
+            raise AutolossError(
+                f"{loss.key} is not a symbolic loss; export it with --to python or --to latex."
+            )
         from automl_loss.expression import to_sympy
 
         typer.echo(str(to_sympy(loss.expression, loss.weights) * loss.scale))

@@ -33,8 +33,12 @@ def print_summary(console: Console, result: Result) -> None:
     console.print(table)
     console.print(Panel(result.verdict, title="Verdict", title_align="left"), highlight=False)
     folder = result.directory
-    console.print(f"Use it:  {folder / 'best_loss.py'}   (needs torch alone)", highlight=False, soft_wrap=True)
-    console.print(f"Details: {folder / 'result.json'}, {folder / 'leaderboard.csv'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"Use it:  {folder / 'best_loss.py'}   (needs torch alone)", highlight=False, soft_wrap=True
+    )
+    console.print(
+        f"Details: {folder / 'result.json'}, {folder / 'leaderboard.csv'}", highlight=False, soft_wrap=True
+    )
 
 
 def _cell(summary: dict[str, float | None]) -> str:

@@ -18,6 +18,7 @@ from automl_loss.losses.base import Loss
 HELD_OUT = 8
 """Tuning steps beyond the last that the guard compares on."""
 
+_ROUNDING = 100.0
 _LEAST_COSINE = 0.8
 _MOST_GROWTH = 3.0
 
@@ -153,7 +154,12 @@ class Tuner:
         start = population.gradient(self._initial.raw, self._initial.target)
         growth = population.weight_gradient(self._initial.raw, self._initial.target, start)
         share = by_scale.double() / start.double().square().sum((1, 2))
-        return gradient - share.to(gradient.dtype)[:, None] * growth
+        change = share.to(gradient.dtype)[:, None] * growth
+        # A loss whose weights are a mere scale (a monomial) has none: what is left then is rounding, which Adam would
+        # blow up to full steps.
+        noise = _ROUNDING * torch.finfo(gradient.dtype).eps * (gradient.norm(dim=1) + change.norm(dim=1))
+        rest = gradient - change
+        return torch.where((rest.norm(dim=1) <= noise)[:, None], 0.0, rest)
 
     def _descend(self, losses: Sequence[Loss], gradient: Callable[[Population, int], Tensor]) -> Population:
         """Adam on all weights at once; a loss whose meta-gradient is not finite keeps its weights for that step."""

@@ -1,91 +1,336 @@
-"""Canonical form: expressions that are the same function get the same key.
+"""Canonical form: expressions that are the same function are written alike.
 
-The key decides identity only; what is evaluated stays as proposed. All rules hold at unit weights. Where weights may be
-tuned, rules that merge two subtrees with weights of their own are left out: with weights, sub(f, f) is not zero.
+It decides identity only; what is evaluated stays as proposed. Bottom up, every node becomes
+
+    sums         of terms in order, the first with a positive sign, the constant last
+    products     of one constant, in front, and factors in order
+    min and max  of arguments in order
+
+so that constants fold and signs come out: -(a - b) is b - a, and functions of |x| drop the sign of x.
+
+All rules hold at unit weights. Where weights may be tuned, rules that merge separately weighted subtrees do
+not apply: there `sub(f, f)` is not zero, nor is `sub(1, 1)`.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 
 from automl_loss.expression.expression import Expression
 from automl_loss.expression.primitive import Primitive
-from automl_loss.expression.vocabulary import EPSILON, EXPONENT_LIMIT, constant, standard_primitives
+from automl_loss.expression.vocabulary import (
+    ABS,
+    ADD,
+    DIV,
+    EPSILON,
+    EXPONENT_LIMIT,
+    MAX,
+    MIN,
+    MUL,
+    SQUARE,
+    SUB,
+    constant,
+    is_standard,
+)
 
-_STANDARD = {primitive.name: primitive for primitive in standard_primitives()}
-_EVEN = ("square", "abs", "log", "sqrt")
-"""Functions of |x| alone."""
+_EVEN = frozenset(("square", "abs", "log", "sqrt"))
+_MULTIPLICATIVE = frozenset(("square", "abs", "sign"))
+_NONNEGATIVE = frozenset(("square", "abs", "sqrt", "exp", "sigmoid", "power"))
+
+_DIGITS = 12
+"""Constants are rounded to so many significant digits: the last ones depend on the order of operations."""
+
+_LARGEST = 1e300
 
 
 def canonical_key(expression: Expression, weighted: bool) -> str:
-    """Text of the canonical form."""
-    return str(canonical(expression, weighted))
-
-
-@lru_cache(maxsize=65536)
-def canonical(expression: Expression, weighted: bool) -> Expression:
-    """An expression of equal value at unit weights, in normal form.
+    """Text that equivalent expressions share.
 
     Args:
         expression: over any primitives; rules are known for the standard vocabulary.
-        weighted: whether the weights may be tuned; rules that merge separately weighted subtrees then do not apply.
+        weighted: whether each node carries a weight that may be tuned.
+
+    Example:
+        >>> from automl_loss.expression import parse
+        >>> canonical_key(parse("abs(square(sub(f, y)))"), weighted=True)
+        'square(sub(f, y))'
+        >>> canonical_key(parse("square(sub(y, add(f, sub(f, f))))"), weighted=False)
+        'square(sub(f, y))'
     """
-    children = tuple(canonical(child, weighted) for child in expression.children)
-    return _simplify(expression.primitive, children, weighted)
+    return str(canonical(expression, weighted))
 
 
-def _simplify(primitive: Primitive, children: tuple[Expression, ...], weighted: bool) -> Expression:
-    if not children or _STANDARD.get(primitive.name) != primitive:
-        return Expression(primitive, children)
-    folded = _fold(primitive.name, children)
-    if folded is not None:
-        return folded
-    shorter = _unary(primitive.name, children[0]) if len(children) == 1 else _binary(primitive.name, *children, weighted)
-    if shorter is not None:
-        return shorter
-    if primitive.commutative:
-        children = tuple(sorted(children, key=_order))
-    return Expression(primitive, children)
+def canonical(expression: Expression, weighted: bool) -> Expression:
+    """An expression in canonical form whose value at unit weights is that of the original.
+
+    Applied again it changes nothing. Arguments as in `canonical_key`.
+    """
+    rules = _Rules(weighted)
+    return expression.fold(lambda _, primitive, children: rules.node(primitive, children))
 
 
-def _order(expression: Expression) -> tuple[int, str]:
-    return (expression.size, str(expression))
+class _Rules:
+    """Builds nodes in canonical form from children in canonical form."""
 
+    def __init__(self, weighted: bool) -> None:
+        self._weighted = weighted
 
-def _number(expression: Expression) -> float | None:
-    return expression.primitive.value
+    def node(self, primitive: Primitive, children: Sequence[Expression]) -> Expression:
+        if not children:
+            return Expression(primitive) if primitive.value is None else _constant(primitive.value)
+        if not is_standard(primitive):
+            ordered = sorted(children, key=str) if primitive.commutative else children
+            return Expression(primitive, tuple(ordered))
+        name = primitive.name
+        if name == "add":
+            return self._sum([*_terms(children[0]), *_terms(children[1])])
+        if name == "sub":
+            return self._sum([*_terms(children[0]), *((-c, x) for c, x in _terms(children[1]))])
+        if name == "mul":
+            return self._product(children)
+        folded = _folded(name, children)
+        if folded is not None:
+            return folded
+        if name == "div":
+            return self._quotient(*children)
+        if name in ("min", "max"):
+            return self._extremum(primitive, children)
+        if name == "power":
+            return Expression(primitive, (self._magnitude(children[0]), children[1]))
+        return self._unary(primitive, children[0])
+
+    def _sum(self, terms: Iterable[tuple[float, Expression | None]]) -> Expression:
+        """Of coefficients and what they multiply; `None` is the number one."""
+        numbers: list[float] = []
+        rest: list[tuple[float, Expression]] = []
+        for coefficient, term in terms:
+            if term is None:
+                numbers.append(coefficient)
+            else:
+                rest.append((coefficient, term))
+        if not self._weighted:
+            rest = _like_terms(rest)
+            if any(abs(c) == 1.0 and _is_sum(x) for c, x in rest):  # e.g. two halves of one sum
+                return self._sum(
+                    [*((n, None) for n in numbers), *(t for c, x in rest for t in _terms(_times(c, x)))]
+                )
+        number = _rounded(sum(numbers))
+        if self._weighted and number == 0.0 and any(numbers):
+            # Constants that cancel at unit weights only stay, as c - c.
+            size = _rounded(sum(abs(n) for n in numbers) / 2)
+            rest += [(size, _constant(1.0)), (-size, _constant(1.0))]
+        if not rest:
+            return _constant(number)
+        forward = sorted(rest, key=_order)
+        backward = sorted([(-c, x) for c, x in rest], key=_order)
+        sign = 1.0
+        if [(str(x), c) for c, x in backward] > [(str(x), c) for c, x in forward]:
+            sign, forward, number = -1.0, backward, -number
+        if len(forward) == 1 and number == 0.0:
+            ((coefficient, term),) = forward
+            return _times(sign * coefficient, term)
+        if forward[0][0] < 0.0:  # a cancelling pair, whose first term is negative either way
+            place = next(i for i, (c, _) in enumerate(forward) if c > 0.0)
+            forward.insert(0, forward.pop(place))
+        total = _times(*forward[0])
+        for coefficient, term in forward[1:]:
+            joint = ADD if coefficient > 0.0 else SUB
+            total = Expression(joint, (total, _times(abs(coefficient), term)))
+        if number != 0.0:
+            total = Expression(ADD, (total, _constant(number)))
+        return _times(sign, total)
+
+    def _product(self, children: Iterable[Expression]) -> Expression:
+        coefficient = 1.0
+        factors: list[Expression] = []
+        waiting = list(children)
+        while waiting:
+            number, core = _split(waiting.pop())
+            coefficient *= number
+            if core is None:
+                continue
+            if _is(core, "mul"):
+                waiting.extend(core.children)
+            elif core in factors and not self._weighted:
+                factors.remove(core)
+                waiting.append(self._unary(SQUARE, core))
+            else:
+                factors.append(core)
+        coefficient = _rounded(coefficient)
+        if coefficient == 0.0 or not factors:
+            return _constant(coefficient)
+        factors.sort(key=str)
+        product = factors[0]
+        for factor in factors[1:]:
+            product = Expression(MUL, (product, factor))
+        return _times(coefficient, product)
+
+    def _quotient(self, a: Expression, b: Expression) -> Expression:
+        """The quotient a / sqrt(1 + b^2), which is linear in a and even in b."""
+        coefficient, core = _split(a)
+        divisor = self._magnitude(b)
+        if divisor.primitive.value is not None:
+            return self._product([a, _constant(_rounded(1.0 / math.hypot(1.0, divisor.primitive.value)))])
+        if coefficient == 0.0:
+            return _constant(0.0)
+        quotient = Expression(DIV, (_constant(1.0) if core is None else core, divisor))
+        return _times(coefficient, quotient)
+
+    def _extremum(self, primitive: Primitive, children: Sequence[Expression]) -> Expression:
+        opposite = MAX if primitive.name == "min" else MIN
+        arguments: list[Expression] = []
+        numbers: list[float] = []
+        waiting = list(children)
+        while waiting:
+            argument = waiting.pop()
+            if argument.primitive.value is not None:
+                numbers.append(argument.primitive.value)
+            elif _is(argument, primitive.name):
+                waiting.extend(argument.children)
+            elif _split(argument)[0] == -1.0 and _is(argument.children[1], opposite.name):
+                waiting.extend(self._product([_constant(-1.0), x]) for x in argument.children[1].children)
+            elif self._weighted or argument not in arguments:
+                arguments.append(argument)
+        if numbers:
+            arguments.append(_constant(min(numbers) if primitive.name == "min" else max(numbers)))
+        if all(_split(argument)[0] < 0.0 for argument in arguments):
+            flipped = self._extremum(opposite, [self._product([_constant(-1.0), x]) for x in arguments])
+            return self._product([_constant(-1.0), flipped])
+        arguments.sort(key=str)
+        result = arguments[0]
+        for argument in arguments[1:]:
+            result = Expression(primitive, (result, argument))
+        return result
+
+    def _unary(self, primitive: Primitive, x: Expression) -> Expression:
+        name = primitive.name
+        if name in _EVEN:
+            x = self._magnitude(x)
+        coefficient, core = _split(x)
+        if core is None:
+            return _constant(_rounded(_NUMERIC[name](coefficient)))
+        if name in _MULTIPLICATIVE:
+            outside = {
+                "square": coefficient * coefficient,
+                "abs": coefficient,
+                "sign": math.copysign(1.0, coefficient),
+            }
+            if _is(core, "mul"):
+                factors = [self._unary(primitive, factor) for factor in _flat(core)]
+                return self._product([_constant(_rounded(outside[name])), *factors])
+            return _times(_rounded(outside[name]), self._multiplicative(primitive, core))
+        if name == "tanh" and coefficient < 0.0:
+            return _times(-1.0, Expression(primitive, (self._product([_constant(-1.0), x]),)))
+        return Expression(primitive, (x,))
+
+    def _multiplicative(self, primitive: Primitive, core: Expression) -> Expression:
+        """square, abs or sign of what is no constant, no product, and has no constant factor."""
+        name = primitive.name
+        if name == "abs" and core.primitive.name in _NONNEGATIVE:
+            return core
+        if name == "abs" and _is(core, "div"):
+            return Expression(DIV, (self._unary(ABS, core.children[0]), core.children[1]))
+        if name == "sign" and core.primitive.name in ("sign", "tanh"):
+            return core if _is(core, "sign") else self._unary(primitive, core.children[0])
+        if name == "sign" and _is(core, "div"):
+            return self._unary(primitive, core.children[0])
+        return Expression(primitive, (core,))
+
+    def _magnitude(self, x: Expression) -> Expression:
+        """An expression with the same absolute value, simpler if there is one."""
+        coefficient, core = _split(x)
+        if core is not None and _is(core, "abs"):
+            return self._product([_constant(abs(coefficient)), core.children[0]])
+        return x if coefficient >= 0.0 else self._product([_constant(-1.0), x])
 
 
 def _constant(value: float) -> Expression:
-    return Expression(constant(value + 0.0))
+    return Expression(constant(value))
+
+
+def _times(coefficient: float, core: Expression) -> Expression:
+    """A multiple of an expression that has no constant factor itself."""
+    if coefficient == 1.0:
+        return core
+    if core.primitive.value is not None:
+        return _constant(_rounded(coefficient * core.primitive.value))
+    return Expression(MUL, (_constant(coefficient), core))
 
 
 def _is(expression: Expression, name: str) -> bool:
-    return expression.primitive.name == name and bool(expression.children)
+    return expression.primitive.name == name and is_standard(expression.primitive)
 
 
-def _fold(name: str, children: tuple[Expression, ...]) -> Expression | None:
+def _is_sum(expression: Expression) -> bool:
+    return _is(expression, "add") or _is(expression, "sub")
+
+
+def _order(term: tuple[float, Expression]) -> tuple[str, float]:
+    return str(term[1]), term[0]
+
+
+def _rounded(value: float) -> float:
+    """The number that folding gives; beyond the range of floats, the largest one."""
+    return max(-_LARGEST, min(float(f"{value:.{_DIGITS}g}"), _LARGEST))
+
+
+def _split(x: Expression) -> tuple[float, Expression | None]:
+    """The constant factor of an expression in canonical form, and the rest; no rest for a constant."""
+    if x.primitive.value is not None:
+        return x.primitive.value, None
+    if _is(x, "mul") and x.children[0].primitive.value is not None:
+        return x.children[0].primitive.value, x.children[1]
+    return 1.0, x
+
+
+def _flat(product: Expression) -> list[Expression]:
+    """The factors of a product in canonical form."""
+    factors: list[Expression] = []
+    while _is(product, "mul"):
+        factors.append(product.children[1])
+        product = product.children[0]
+    return [*factors, product]
+
+
+def _terms(x: Expression) -> list[tuple[float, Expression | None]]:
+    """The terms of a sum in canonical form with their coefficients."""
+    factor, core = _split(x)
+    if core is None or abs(factor) != 1.0 or not _is_sum(core):
+        return [(factor, core)]
+    terms: list[tuple[float, Expression | None]] = []
+    while _is_sum(core):
+        sign = 1.0 if _is(core, "add") else -1.0
+        core, last = core.children
+        coefficient, rest = _split(last)
+        terms.append((factor * sign * coefficient, rest))
+    coefficient, rest = _split(core)
+    return [*terms, (factor * coefficient, rest)]
+
+
+def _like_terms(terms: Sequence[tuple[float, Expression]]) -> list[tuple[float, Expression]]:
+    totals: dict[Expression, float] = {}
+    for coefficient, term in terms:
+        totals[term] = totals.get(term, 0.0) + coefficient
+    return [(_rounded(total), term) for term, total in totals.items() if _rounded(total) != 0.0]
+
+
+def _folded(name: str, children: Sequence[Expression]) -> Expression | None:
     """A function of constants is a constant."""
-    values = [_number(child) for child in children]
-    if any(value is None for value in values):
-        return None
-    try:
-        result = _NUMERIC[name](*values)
-    except (OverflowError, ZeroDivisionError, ValueError):
-        return None
-    return _constant(result) if math.isfinite(result) else None
+    values = [child.primitive.value for child in children]
+    return None if None in values else _constant(_rounded(_NUMERIC[name](*values)))
 
 
 def _log(x: float) -> float:
     return math.log(abs(x) + EPSILON)
 
 
-_NUMERIC = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / math.sqrt(1 + b * b),
+def _exp(x: float) -> float:
+    return math.exp(min(x, EXPONENT_LIMIT))
+
+
+_NUMERIC: dict[str, Callable[..., float]] = {
+    "div": lambda a, b: a / math.hypot(1.0, b),
     "min": min,
     "max": max,
     "sign": lambda x: float((x > 0) - (x < 0)),
@@ -94,129 +339,7 @@ _NUMERIC = {
     "log": _log,
     "sqrt": lambda x: math.sqrt(abs(x) + EPSILON),
     "tanh": math.tanh,
-    "exp": lambda x: math.exp(min(x, EXPONENT_LIMIT)),
-    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
-    "power": lambda a, b: math.exp(min(b * _log(a), EXPONENT_LIMIT)),
+    "exp": _exp,
+    "sigmoid": lambda x: 1.0 / (1.0 + _exp(-x)),
+    "power": lambda a, b: _exp(b * _log(a)),
 }
-
-
-def _negated(expression: Expression) -> Expression | None:
-    """x of -x, in its canonical form mul(-1, x)."""
-    if _is(expression, "mul"):
-        first, second = expression.children
-        if _number(first) == -1:
-            return second
-        if _number(second) == -1:
-            return first
-    return None
-
-
-def _negate(expression: Expression) -> Expression:
-    inner = _negated(expression)
-    if inner is not None:
-        return inner
-    number = _number(expression)
-    if number is not None:
-        return _constant(-number)
-    pair = sorted((_constant(-1.0), expression), key=_order)
-    return Expression(_STANDARD["mul"], tuple(pair))
-
-
-def _unary(name: str, x: Expression) -> Expression | None:
-    if name in _EVEN:
-        inner = _negated(x)
-        if inner is not None:
-            return _unary(name, inner) or Expression(_STANDARD[name], (inner,))
-        if _is(x, "sub"):
-            # The sign of a difference does not matter: |a - b| = |b - a|.
-            pair = tuple(sorted(x.children, key=_order))
-            if pair != x.children:
-                return Expression(_STANDARD[name], (Expression(x.primitive, pair),))
-    if name in _EVEN and _is(x, "abs"):
-        return Expression(_STANDARD[name], x.children)
-    if name == "abs" and (_is(x, "square") or _is(x, "sqrt") or _is(x, "sigmoid") or _is(x, "exp")):
-        return x
-    if name == "sign" and _is(x, "sign"):
-        return x
-    return None
-
-
-def _binary(name: str, a: Expression, b: Expression, weighted: bool) -> Expression | None:
-    left, right = _number(a), _number(b)
-    if name == "add":
-        return _sum(a, b, left, right)
-    if name == "sub":
-        return _difference(a, b, left, right, weighted)
-    if name == "mul":
-        return _product(a, b, left, right)
-    if name == "div" and right == 0:
-        return a
-    if name == "div" and left == 0:
-        return a
-    if name == "div":
-        return _quotient(a, b)
-    if name in ("min", "max") and a == b and not weighted:
-        return a
-    return None
-
-
-def _sum(a: Expression, b: Expression, left: float | None, right: float | None) -> Expression | None:
-    if left == 0:
-        return b
-    if right == 0:
-        return a
-    for one, other in ((a, b), (b, a)):
-        inner = _negated(other)
-        if inner is not None:
-            return _canonical_difference(one, inner)
-    return None
-
-
-def _canonical_difference(a: Expression, b: Expression) -> Expression:
-    return Expression(_STANDARD["sub"], (a, b))
-
-
-def _difference(
-    a: Expression, b: Expression, left: float | None, right: float | None, weighted: bool
-) -> Expression | None:
-    if right == 0:
-        return a
-    if left == 0:
-        return _negate(b)
-    if a == b and not weighted:
-        return _constant(0.0)
-    inner = _negated(b)
-    if inner is not None:
-        return _simplify(_STANDARD["add"], (a, inner), weighted)
-    return None
-
-
-def _product(a: Expression, b: Expression, left: float | None, right: float | None) -> Expression | None:
-    if left == 0 or right == 0:
-        return _constant(0.0)
-    if left == 1:
-        return b
-    if right == 1:
-        return a
-    for number, other in ((left, b), (right, a)):
-        if number == -1:
-            inner = _negated(other)
-            if inner is not None:
-                return inner
-            if _is(other, "sub"):
-                return Expression(other.primitive, (other.children[1], other.children[0]))
-    # A sign inside a factor moves to the front of the product.
-    for one, other in ((a, b), (b, a)):
-        inner = _negated(one)
-        if inner is not None and _number(other) is None:
-            pair = tuple(sorted((inner, other), key=_order))
-            return _negate(Expression(_STANDARD["mul"], pair))
-    return None
-
-
-def _quotient(a: Expression, b: Expression) -> Expression | None:
-    """The divisor sqrt(1 + b^2) is even in b."""
-    inner = _negated(b)
-    if inner is None and _is(b, "abs"):
-        inner = b.children[0]
-    return None if inner is None else Expression(_STANDARD["div"], (a, inner))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from automl_loss.errors import ExpressionError
 from automl_loss.expression.primitive import Primitive
@@ -13,12 +12,15 @@ from automl_loss.expression.primitive import Primitive
 if TYPE_CHECKING:
     from torch import Tensor
 
+T = TypeVar("T")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Expression:
     """A primitive applied to expressions.
 
-    Nodes are counted in pre-order, the root first; a loss has one weight per node, in that order.
+    Nodes are numbered in pre-order, the root first; the weights of a loss follow that order. Two expressions
+    are equal when they are written alike. Nothing here recurses, so trees may be of any height.
 
     Args:
         primitive: the word at the root.
@@ -26,31 +28,45 @@ class Expression:
 
     Raises:
         ExpressionError: the number of children is not the arity.
+
+    Example:
+        >>> from automl_loss.expression import parse
+        >>> loss = parse("square(sub(y, f))")
+        >>> loss.size, loss.height, str(loss.subtree(1))
+        (4, 2, 'sub(y, f)')
     """
 
     primitive: Primitive
     children: tuple[Expression, ...] = ()
+    size: int = field(init=False)
+    """Number of nodes."""
+    height: int = field(init=False)
+    """Longest way from the root to a terminal; 0 for a terminal."""
+    _text: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.children) != self.primitive.arity:
-            raise ExpressionError(
-                f"{self.primitive.name} takes {self.primitive.arity} arguments but got {len(self.children)}."
-            )
+        name, arity, children = self.primitive.name, self.primitive.arity, self.children
+        if len(children) != arity:
+            raise ExpressionError(f"{name} takes {_arguments(arity)} but got {len(children)}.")
+        text = f"{name}({', '.join([child._text for child in children])})" if children else name
+        object.__setattr__(self, "size", 1 + sum([child.size for child in children]))
+        object.__setattr__(self, "height", 1 + max([child.height for child in children]) if children else 0)
+        object.__setattr__(self, "_text", text)
 
     def __str__(self) -> str:
-        if not self.children:
-            return self.primitive.name
-        return f"{self.primitive.name}({', '.join(map(str, self.children))})"
+        return self._text
 
-    @cached_property
-    def size(self) -> int:
-        """Number of nodes."""
-        return 1 + sum(child.size for child in self.children)
+    def __repr__(self) -> str:
+        return f"<Expression {self._text}>"
 
-    @cached_property
-    def height(self) -> int:
-        """Longest way from the root to a terminal; 0 for a terminal."""
-        return 1 + max(child.height for child in self.children) if self.children else 0
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Expression) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> tuple[Callable[..., Expression], tuple[tuple[Primitive, ...]]]:
+        return _from_preorder, (tuple(node.primitive for node in self.nodes()),)
 
     def nodes(self) -> tuple[Expression, ...]:
         """All subtrees in pre-order; the first is the expression itself."""
@@ -63,53 +79,96 @@ class Expression:
         return tuple(found)
 
     def subtree(self, index: int) -> Expression:
-        """The subtree at a pre-order index."""
-        return self.nodes()[index]
+        """The subtree at a pre-order index; `IndexError` when there is none."""
+        return self._path(index)[-1][0]
 
     def replace(self, index: int, new: Expression) -> Expression:
-        """The expression with the subtree at a pre-order index replaced."""
-        if not 0 <= index < self.size:
-            raise IndexError(f"node index must be in 0..{self.size - 1} but got {index}.")
-        if index == 0:
-            return new
-        position = 1
-        for place, child in enumerate(self.children):
-            if index < position + child.size:
-                changed = child.replace(index - position, new)
-                return Expression(self.primitive, (*self.children[:place], changed, *self.children[place + 1 :]))
-            position += child.size
-        raise AssertionError("unreachable: the index was checked")
+        """The expression with the subtree at a pre-order index replaced; `IndexError` when there is none."""
+        *ancestors, _ = self._path(index)
+        for node, place in reversed(ancestors):
+            new = Expression(node.primitive, (*node.children[:place], new, *node.children[place + 1 :]))
+        return new
 
     def contains(self, name: str) -> bool:
         """Whether a primitive of that name occurs."""
         return any(node.primitive.name == name for node in self.nodes())
 
+    def fold(self, combine: Callable[[int, Primitive, list[T]], T]) -> T:
+        """Compute something of the whole tree from the leaves up.
+
+        Args:
+            combine: of a node's pre-order index, its primitive and the results of its children.
+
+        Returns:
+            The result of the root.
+        """
+        nodes = self.nodes()
+        # Going from the last node to the first, a node finds its children's results on top of the stack.
+        results: list[T] = []
+        for index in range(len(nodes) - 1, -1, -1):
+            primitive = nodes[index].primitive
+            arguments = [results.pop() for _ in range(primitive.arity)]
+            results.append(combine(index, primitive, arguments))
+        return results[0]
+
     def evaluate(self, inputs: Mapping[str, Tensor], weights: Tensor | None = None) -> Tensor:
         """The value by torch operations, differentiable in inputs and weights.
 
         Args:
-            inputs: tensors of one shape for `y` and `f`.
-            weights: `(size,)` tensor; each node's output is multiplied by its weight. `None`: all ones.
+            inputs: tensors of one shape, by terminal: `{"y": ..., "f": ...}`.
+            weights: `(size,)` tensor; the output of each node is multiplied by its weight. `None`: all ones.
 
         Returns:
             A tensor of the inputs' shape.
-        """
-        return self._evaluate(inputs, weights, 0)
 
-    def _evaluate(self, inputs: Mapping[str, Tensor], weights: Tensor | None, index: int) -> Tensor:
-        arguments = []
-        position = index + 1
-        for child in self.children:
-            arguments.append(child._evaluate(inputs, weights, position))
-            position += child.size
-        primitive = self.primitive
-        if primitive.function is not None:
-            value: Tensor = primitive.function(*arguments)
-        elif primitive.value is not None:
-            like = next(iter(inputs.values()))
-            value = like.new_full(like.shape, primitive.value)
-        elif primitive.name in inputs:
-            value = inputs[primitive.name]
-        else:
-            raise ExpressionError(f"no value for {primitive.name}; there are {', '.join(inputs)}.")
-        return value if weights is None else value * weights[index]
+        Raises:
+            ExpressionError: a terminal has no input, or the number of weights is not the size.
+        """
+        if weights is not None and weights.shape != (self.size,):
+            raise ExpressionError(
+                f"`weights` must be ({self.size},), one a node, but is {tuple(weights.shape)}."
+            )
+        factors = None if weights is None else weights.unbind()
+        like = next(iter(inputs.values()))
+
+        def value(index: int, primitive: Primitive, arguments: list[Tensor]) -> Tensor:
+            if primitive.function is not None:
+                result: Tensor = primitive.function(*arguments)
+            elif primitive.value is not None:
+                result = like.new_full(like.shape, primitive.value)
+            elif primitive.name in inputs:
+                result = inputs[primitive.name]
+            else:
+                raise ExpressionError(
+                    f"no input for terminal {primitive.name!r}; there are {', '.join(inputs)}."
+                )
+            return result if factors is None else result * factors[index]
+
+        return self.fold(value)
+
+    def _path(self, index: int) -> list[tuple[Expression, int]]:
+        """Nodes from the root to the one at `index`, each with the place of the child that comes next."""
+        if not 0 <= index < self.size:
+            raise IndexError(f"the index of a node must be in 0..{self.size - 1} but got {index}.")
+        path, node, rest = [], self, index
+        while rest > 0:
+            rest -= 1
+            place = 0
+            while rest >= node.children[place].size:
+                rest -= node.children[place].size
+                place += 1
+            path.append((node, place))
+            node = node.children[place]
+        return [*path, (node, 0)]
+
+
+def _arguments(count: int) -> str:
+    return "1 argument" if count == 1 else f"{count or 'no'} arguments"
+
+
+def _from_preorder(primitives: Sequence[Primitive]) -> Expression:
+    built: list[Expression] = []
+    for primitive in reversed(primitives):
+        children = tuple(built.pop() for _ in range(primitive.arity))
+        built.append(Expression(primitive, children))
+    return built[0]

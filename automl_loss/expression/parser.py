@@ -10,27 +10,30 @@ from typing import NoReturn
 from automl_loss.errors import ExpressionError
 from automl_loss.expression.expression import Expression
 from automl_loss.expression.primitive import Primitive, PrimitiveSet
-from automl_loss.expression.vocabulary import constant
+from automl_loss.expression.vocabulary import constant, standard_primitives
 
-_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_]\w*|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<mark>[(),]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<name>[A-Za-z_]\w*|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<mark>[(),]))"
+)
 
 
-def parse(text: str, primitives: PrimitiveSet | Iterable[Primitive]) -> Expression:
+def parse(text: str, primitives: PrimitiveSet | Iterable[Primitive] | None = None) -> Expression:
     """Read an expression.
 
     Args:
         text: as `str(expression)` gives it, e.g. `mul(-1, mul(y, log(f)))`. Numbers are constants.
-        primitives: the words that may occur.
+        primitives: the words that may occur. `None`: the standard vocabulary.
 
     Raises:
         ExpressionError: it is not an expression over the primitives; the message gives the column, from 1.
 
     Example:
-        >>> from automl_loss.expression import standard_primitives
-        >>> str(parse("mul( y,log(f) )", standard_primitives()))
+        >>> str(parse("mul( y,log(f) )"))
         'mul(y, log(f))'
     """
-    words = (*primitives.functions, *primitives.terminals) if isinstance(primitives, PrimitiveSet) else tuple(primitives)
+    if isinstance(primitives, PrimitiveSet):
+        primitives = (*primitives.functions, *primitives.terminals)
+    words = standard_primitives() if primitives is None else primitives
     return _Parser(text, {primitive.name: primitive for primitive in words}).read()
 
 
@@ -57,8 +60,10 @@ class _Parser:
                 if mark == "," and len(arguments) < owner.arity:
                     break
                 if mark == "," or len(arguments) < owner.arity:
-                    got = "more" if mark == "," else str(len(arguments))
-                    self._fail(start if mark != "," else at, f"{owner.name} takes {owner.arity} arguments but got {got}")
+                    takes = f"{owner.name} takes {owner.arity} argument{'s' if owner.arity > 1 else ''}"
+                    if mark == ",":
+                        self._fail(at, f"{takes} but got more")
+                    self._fail(start, f"{takes} but got {len(arguments)}")
                 open_.pop()
                 done = Expression(owner, tuple(arguments))
             else:
@@ -70,30 +75,36 @@ class _Parser:
         start = self._skip()
         match = _TOKEN.match(self._text, self._position)
         if match is None or match["name"] is None:
-            self._fail(start, f"expected a primitive but got {self._text[start : start + 1]!r}")
+            self._fail(start, f"expected a primitive {self._seen(start)}")
         name = match["name"]
         self._position = match.end()
         if name in self._words:
             return self._words[name], start
-        if not (name[0].isalpha() or name[0] == "_"):
+        if name[0].isalpha() or name[0] == "_":
+            close = difflib.get_close_matches(name, self._words, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(self._words)}."
+            self._fail(start, f"no primitive {name!r}. {hint}")
+        try:
             return constant(float(name)), start
-        close = difflib.get_close_matches(name, self._words, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else f" There are {', '.join(self._words)}."
-        self._fail(start, f"no primitive {name!r}.{hint}")
+        except ExpressionError as error:
+            self._fail(start, str(error))
 
     def _mark(self, where: str) -> tuple[str, int]:
         at = self._skip()
         match = _TOKEN.match(self._text, self._position)
         if match is None or match["mark"] not in (",", ")"):
-            self._fail(at, f"expected ',' or ')' {where} but got {self._text[at : at + 1]!r}")
+            self._fail(at, f"expected ',' or ')' {where} {self._seen(at)}")
         self._position = match.end()
         return match["mark"], at
 
     def _expect(self, mark: str, where: str) -> None:
         at = self._skip()
         if self._text[at : at + 1] != mark:
-            self._fail(at, f"expected {mark!r} {where} but got {self._text[at : at + 1]!r}")
+            self._fail(at, f"expected {mark!r} {where} {self._seen(at)}")
         self._position = at + 1
+
+    def _seen(self, at: int) -> str:
+        return f"but got {self._text[at]!r}" if at < len(self._text) else "but the text ends"
 
     def _skip(self) -> int:
         rest = self._text[self._position :]

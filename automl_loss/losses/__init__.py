@@ -1,7 +1,8 @@
 """Losses: symbolic and handcrafted ones behind one abstract `Loss`, and their forms.
 
-`task_loss` and `catalogue` name what one would use without a search; `known_losses` are expressions; `render_module` gives
-`best_loss.py`, `loss_from_json` reads what `Loss.to_json` wrote. Importing this does not import torch.
+`task_loss` and `catalogue` name what one would use without a search; `known_losses` are expressions;
+`render_module` gives `best_loss.py`, `loss_from_json` reads what `Loss.to_json` wrote. Importing this does
+not import torch.
 """
 
 from automl_loss.losses.base import Loss

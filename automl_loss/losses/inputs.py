@@ -15,8 +15,8 @@ def prepare(raw: Tensor, target: Tensor, kind: Kind, outputs: int) -> tuple[Tens
 
     Args:
         raw: `(..., batch, outputs)` raw outputs.
-        target: `(..., batch)` class indices, or `(..., batch, outputs)` floats for regression; leading dimensions may
-            be missing when all networks share the targets.
+        target: `(..., batch)` class indices, or `(..., batch, outputs)` floats for regression; leading
+            dimensions may be missing when all networks share the targets.
         kind: of the problem.
         outputs: number of raw outputs.
 

@@ -1,4 +1,4 @@
-"""A loss as a `torch.nn.Module`: standing alone as text, or in this process."""
+"""A loss as a `torch.nn.Module`: as the text of a file that stands alone, or in this process."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 from automl_loss.losses.base import Loss
 from automl_loss.losses.formula import formula
-from automl_loss.losses.inputs import prepare
-from automl_loss.losses.problem import Kind, Problem
+from automl_loss.losses.problem import Problem
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-_TEMPLATE = '''"""A loss function found by automl-loss. It needs torch and nothing else.
+_FILE = '''"""A loss function found by automl-loss. This file needs torch and nothing else.
 
-    {formula}
-
-{meaning}{origin}
+{about}
 
 Use it in place of your loss, on the raw outputs of your model (before softmax or sigmoid):
 
@@ -37,72 +34,64 @@ class {name}(torch.nn.Module):
         """Loss of a batch.
 
         Args:
-            raw_output: {raw_shape}
-            target: {target_shape}
+            raw_output: {raw_shape}.
+            target: {target_shape}.
             reduction: "mean" or "sum" over the batch, or "none" for one value per sample.
         """
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction must be 'mean', 'sum' or 'none' but got {{reduction!r}}.")
 {check}
-        values = self.values(raw_output, target)
+        values = self._values(raw_output, target)
         per_sample = self.scale * values.reshape(len(values), -1).sum(dim=1)
-        if reduction == "mean":
-            return per_sample.mean()
-        if reduction == "sum":
-            return per_sample.sum()
-        if reduction == "none":
-            return per_sample
-        raise ValueError(f"reduction must be 'mean', 'sum' or 'none' but got {{reduction!r}}")
+        return per_sample if reduction == "none" else getattr(per_sample, reduction)()
 
     @staticmethod
-    def values(raw_output, target):
-        """Unscaled loss, before any reduction."""
+    def _values(raw_output, target):
+        """The loss before scale and reduction."""
 {body}
 '''
 
 _RAW_SHAPE = {
-    "multiclass": "`(batch, {outputs})` float tensor, one raw output per class.",
-    "binary": "`(batch, 1)` or `(batch,)` float tensor, one logit.",
-    "regression": "`(batch, {outputs})` float tensor{also}.",
+    "multiclass": "`(batch, {outputs})` float tensor, one raw output per class",
+    "binary": "`(batch, 1)` or `(batch,)` float tensor, one logit per sample",
+    "regression": "`(batch, {outputs})` float tensor",
 }
 _TARGET_SHAPE = {
-    "multiclass": "`(batch,)` class indices, or `(batch, {outputs})` one-hot.",
-    "binary": "0 or 1, of shape `(batch,)` or `(batch, 1)`.",
-    "regression": "of the same shape as the output, standardised as in the search.",
+    "multiclass": "`(batch,)` class indices, or `(batch, {outputs})` one-hot",
+    "binary": "0 or 1, of shape `(batch,)` or `(batch, 1)`",
+    "regression": "of the same shape, standardised as it was in the search",
 }
+_SHAPES = """\
+shapes = f"raw_output of shape {tuple(raw_output.shape)} and target of shape {tuple(target.shape)}"
+"""
 _CHECK = {
     "multiclass": """\
-if raw_output.ndim != 2 or raw_output.shape[1] != {outputs}:
-    raise ValueError(f"raw_output must be (batch, {outputs}) but is {{tuple(raw_output.shape)}}")
-if target.shape == raw_output.shape:
+if raw_output.ndim == 2 and target.shape == raw_output.shape:
     target = target.argmax(dim=1)
-if target.shape != raw_output.shape[:1]:
-    raise ValueError(f"target must be (batch,) indices or one-hot but is {{tuple(target.shape)}}")
+if raw_output.ndim != 2 or raw_output.shape[1] != {outputs} or target.shape != raw_output.shape[:1]:
+    raise ValueError(f"expected (batch, {outputs}) and (batch,) or (batch, {outputs}) but got {{shapes}}.")
 target = target.long()""",
-    "binary": """\
-raw_output = raw_output.reshape(len(raw_output), -1)
-target = target.reshape(len(target), -1)
-if raw_output.shape[1] != 1 or target.shape != raw_output.shape:
-    raise ValueError(f"expected (batch, 1) logits and targets but got {{tuple(raw_output.shape)}}, {{tuple(target.shape)}}")
-target = target[:, 0].long()""",
-    "regression": """\
-raw_output = raw_output.reshape(len(raw_output), -1)
-target = target.reshape(len(target), -1)
-if raw_output.shape[1] != {outputs} or target.shape != raw_output.shape:
-    raise ValueError(f"expected (batch, {outputs}) outputs and targets but got {{tuple(raw_output.shape)}}, {{tuple(target.shape)}}")
+    "other": """\
+if raw_output.ndim == 1:
+    raw_output = raw_output.unsqueeze(1)
+if target.ndim == 1:
+    target = target.unsqueeze(1)
+if raw_output.ndim != 2 or raw_output.shape[1] != {outputs} or target.shape != raw_output.shape:
+    raise ValueError(f"both must be (batch, {outputs}) but got {{shapes}}.")
 target = target.to(raw_output.dtype)""",
 }
 _INPUTS = {
     "multiclass": """\
-f = torch.softmax(raw_output, dim=1)
-y = torch.nn.functional.one_hot(target, {outputs}).to(f.dtype)""",
-    "binary": """\
-f = torch.sigmoid(raw_output)
-y = target.unsqueeze(1).to(f.dtype)""",
-    "regression": "f, y = raw_output, target",
+prediction = torch.softmax(raw_output, dim=1)
+target = torch.nn.functional.one_hot(target, {outputs}).to(prediction.dtype)""",
+    "binary": "prediction = torch.sigmoid(raw_output)",
+    "regression": "prediction = raw_output",
 }
 _MEANING = {
-    "multiclass": "per class and summed over classes, with f the softmax probability and y the one-hot target",
-    "binary": "with f the sigmoid probability and y the target, 0 or 1",
-    "regression": "summed over outputs, with f the output and y the target, both standardised",
+    "multiclass": "f is the softmax probability of a class, y is 1 if it is the target's and else 0; "
+    "L is summed over classes.",
+    "binary": "f is the sigmoid of the raw output and y the target, 0 or 1.",
+    "regression": "f is the output and y the target, both standardised; L is summed over outputs.",
 }
 
 
@@ -113,58 +102,29 @@ def render_module(loss: Loss, problem: Problem, name: str = "LearnedLoss", origi
         loss: its weights and scale are folded in.
         problem: whose raw outputs and targets it takes.
         name: of the class.
-        origin: how it was found, a sentence for its docstring.
+        origin: how the loss was found, in plain words, for the docstring.
     """
-    outputs = {"outputs": problem.output_dim, "also": " or `(batch,)`" if problem.output_dim == 1 else ""}
-    if loss.space == "prediction":
-        body = f"{_INPUTS[problem.kind].format(**outputs)}\n{loss.to_source()}"
-    else:
-        body = f"prediction = raw_output\n{loss.to_source()}"
-    return _TEMPLATE.format(
+    elementwise = loss.space == "prediction"
+    kind, outputs = problem.kind, problem.output_dim
+    meaning = _MEANING[kind] if elementwise else "It works on raw outputs by torch's own functions."
+    scale = f"The scale {loss.scale:.6g} multiplies it."
+    origin = origin.replace("\\", "/").replace('"""', "'''")
+    about = [formula(loss), *(textwrap.fill(part, 110) for part in (f"{meaning} {scale}", origin) if part)]
+    inputs = _INPUTS[kind].format(outputs=outputs) if elementwise else "prediction = raw_output"
+    check = _SHAPES + _CHECK.get(kind, _CHECK["other"]).format(outputs=outputs)
+    return _FILE.format(
         name=name,
-        formula=formula(loss),
-        meaning=f"{_MEANING[problem.kind]}." if loss.space == "prediction" else "On raw outputs.",
-        origin="\n\n" + textwrap.fill(origin, 110) if origin else "",
+        about="\n\n".join(about),
         scale=loss.scale,
-        raw_shape=_RAW_SHAPE[problem.kind].format(**outputs),
-        target_shape=_TARGET_SHAPE[problem.kind].format(**outputs),
-        check=textwrap.indent(_CHECK[problem.kind].format(**outputs), " " * 8),
-        body=textwrap.indent(body, " " * 8),
+        raw_shape=_RAW_SHAPE[kind].format(outputs=outputs),
+        target_shape=_TARGET_SHAPE[kind].format(outputs=outputs),
+        check=textwrap.indent(check, " " * 8),
+        body=textwrap.indent(f"{inputs}\n{loss.to_source()}", " " * 8),
     )
 
 
 def build_module(loss: Loss, problem: Problem) -> nn.Module:
-    """The same as a module of this process.
+    """The same in this process: a module with `forward(raw_output, target, reduction="mean")`."""
+    from automl_loss.losses.learned_loss import LearnedLoss
 
-    Returns:
-        A module with `forward(raw_output, target, reduction="mean")`.
-    """
-    import torch
-
-    class LearnedLoss(torch.nn.Module):
-        """A found loss, on raw outputs."""
-
-        def forward(self, raw_output: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-            raw, labels = _targets(raw_output, target, problem.kind)
-            if loss.space == "prediction":
-                values = loss.value(*prepare(raw, labels, problem.kind, problem.output_dim))
-            else:
-                values = loss.value(raw, labels)
-            per_sample = loss.scale * values.reshape(len(values), -1).sum(dim=1)
-            if reduction not in ("mean", "sum", "none"):
-                raise ValueError(f"reduction must be 'mean', 'sum' or 'none' but got {reduction!r}")
-            return per_sample if reduction == "none" else getattr(per_sample, reduction)()
-
-        def extra_repr(self) -> str:
-            return formula(loss)
-
-    return LearnedLoss()
-
-
-def _targets(raw: Tensor, target: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
-    if kind == "multiclass":
-        return raw, (target.argmax(dim=1) if target.shape == raw.shape else target).long()
-    raw, target = raw.reshape(len(raw), -1), target.reshape(len(target), -1)
-    if target.shape != raw.shape:
-        raise ValueError(f"target has shape {tuple(target.shape)} and raw_output {tuple(raw.shape)}; expected equal")
-    return raw, target[:, 0].long() if kind == "binary" else target.to(raw.dtype)
+    return LearnedLoss(loss, problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from automl_loss.errors import ExpressionError
@@ -12,30 +12,40 @@ from automl_loss.losses.handcrafted import HandcraftedLoss
 from automl_loss.losses.symbolic import SymbolicLoss
 
 
-def loss_from_json(data: Mapping[str, Any], primitives: PrimitiveSet | None = None) -> Loss:
+def loss_from_json(
+    data: Mapping[str, Any], primitives: PrimitiveSet | Iterable[Primitive] | None = None
+) -> Loss:
     """The loss that `Loss.to_json` wrote, equal bit for bit.
 
     Args:
         data: plain data.
-        primitives: words beside the standard vocabulary.
+        primitives: words beside the standard vocabulary, for a loss found with a plugin's primitive set.
 
     Raises:
         ExpressionError: it names a primitive that is neither standard nor in `primitives`.
         ValueError: the kind of loss is unknown.
     """
-    if data["kind"] == "handcrafted":
-        return HandcraftedLoss(data["name"], data["problem"], tuple(data["parameters"].items()), data["scale"])
-    if data["kind"] != "symbolic":
-        raise ValueError(f"unknown kind of loss {data['kind']!r}; expected 'symbolic' or 'handcrafted'.")
+    kind = data.get("kind")
+    if kind == "handcrafted":
+        return HandcraftedLoss(data["name"], data["problem"], data["parameters"], data["scale"])
+    if kind != "symbolic":
+        raise ValueError(f"unknown kind of loss {kind!r}; accepted are 'symbolic' and 'handcrafted'.")
     try:
         expression = parse(data["expression"], _words(primitives))
     except ExpressionError as error:
-        raise ExpressionError(f"{error} If the loss was found with a primitive set of a plugin, install the plugin.") from None
+        advice = "If the loss was found with a plugin's primitive set, install the plugin and name the set."
+        raise ExpressionError(f"{error} {advice}") from None
     return SymbolicLoss(
-        expression, tuple(data["weights"]), data["scale"], data.get("activation", "identity"), data.get("weighted", True)
+        expression,
+        weights=tuple(data["weights"]),
+        scale=data["scale"],
+        activation=data["activation"],
+        weighted=data["weighted"],
     )
 
 
-def _words(primitives: PrimitiveSet | None) -> tuple[Primitive, ...]:
-    own = () if primitives is None else (*primitives.functions, *primitives.terminals)
-    return (*standard_primitives(), *own)
+def _words(primitives: PrimitiveSet | Iterable[Primitive] | None) -> tuple[Primitive, ...]:
+    """The standard words and those of the set, which win where names are equal."""
+    if isinstance(primitives, PrimitiveSet):
+        primitives = (*primitives.functions, *primitives.terminals)
+    return (*standard_primitives(), *(primitives or ()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from automl_loss.expression import Expression, Program, canonical_key, compile_program, to_latex, to_source
 from automl_loss.losses.base import Loss, Space
@@ -25,6 +25,14 @@ class SymbolicLoss(Loss):
         scale: one constant outside of the weights and the activation.
         activation: of the output; `softplus` makes the loss non-negative.
         weighted: whether the weights may be tuned; it decides which expressions are equivalent.
+
+    Raises:
+        ValueError: the number of weights is not the number of nodes, or the activation is unknown.
+
+    Example:
+        >>> from automl_loss.expression import parse
+        >>> SymbolicLoss(parse("abs(square(sub(f, y)))")).key
+        'square(sub(f, y))'
     """
 
     expression: Expression
@@ -32,23 +40,24 @@ class SymbolicLoss(Loss):
     scale: float = 1.0
     activation: Activation = "identity"
     weighted: bool = True
+    space: Space = field(default="prediction", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.weights:
-            object.__setattr__(self, "weights", (1.0,) * self.expression.size)
-        if len(self.weights) != self.expression.size:
-            raise ValueError(f"{self.expression.size} nodes need as many weights but got {len(self.weights)}.")
-
-    @property
-    def space(self) -> Space:
-        """Elementwise in f and y."""
-        return "prediction"
+        size = self.expression.size
+        if len(self.weights) not in (0, size):
+            raise ValueError(
+                f"{self.expression} has {size} nodes and needs as many weights but got {len(self.weights)}."
+            )
+        if self.activation not in get_args(Activation):
+            raise ValueError(f"activation must be 'identity' or 'softplus' but got {self.activation!r}.")
+        object.__setattr__(self, "weights", tuple(map(float, self.weights)) or (1.0,) * size)
+        object.__setattr__(self, "scale", float(self.scale))
 
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """See `Loss.value`."""
         import torch
 
-        if weights is None:
+        if weights is None and any(weight != 1.0 for weight in self.weights):
             weights = torch.tensor(self.weights, dtype=prediction.dtype, device=prediction.device)
         result = self.expression.evaluate({"f": prediction, "y": target}, weights)
         return torch.nn.functional.softplus(result) if self.activation == "softplus" else result
@@ -85,8 +94,11 @@ class SymbolicLoss(Loss):
 
     def to_source(self) -> str:
         """See `Loss.to_source`."""
-        text = to_source(self.expression, self.weights)
-        return f"return torch.nn.functional.softplus({text})" if self.activation == "softplus" else f"return {text}"
+        body = f"f, y = prediction, target\n{to_source(self.expression, self.weights)}"
+        if self.activation == "identity":
+            return body
+        statements, _, value = body.rpartition("return ")
+        return f"{statements}return torch.nn.functional.softplus({value})"
 
     @property
     def latex(self) -> str:

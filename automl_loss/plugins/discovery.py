@@ -1,20 +1,23 @@
-"""Discovery: which plugins are installed, known without importing any of them.
+"""Discovery: which plugins there are, known without importing any of them.
 
-First list, then settle names, and only then load the one wanted (see `loading`). So a broken plugin harms no other, and
-listing costs milliseconds.
+First list, then settle names, and only then load the one wanted (see `loading`). So a broken plugin harms no
+other, and listing costs milliseconds.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 from types import MappingProxyType
 from typing import Literal, Protocol
 
 from automl_loss.errors import PluginError
+from automl_loss.plugins.local import module_name
 
 PluginKind = Literal["strategy", "primitive_set", "task", "evaluator", "model", "executor"]
 
@@ -31,8 +34,13 @@ GROUPS: Mapping[PluginKind, str] = MappingProxyType(
 """Entry-point group of each plugin kind."""
 
 SHIPPED = "automl-loss"
+"""The distribution whose plugins always count."""
+
 ALLOWED = "AUTOLOSS_PLUGINS"
-"""Environment variable: names of the third-party packages whose plugins count; empty for none, unset for all."""
+"""Environment variable: names of the third-party packages whose plugins count; empty: none; unset: all."""
+
+_KINDS = {group: kind for kind, group in GROUPS.items()}
+_LOCAL = "local"
 
 
 class LocalEntry(Protocol):
@@ -58,7 +66,7 @@ class Plugin:
     Args:
         kind: which of the six kinds.
         name: as recipes write it.
-        package: the distribution it comes from; `local` for one named by path.
+        package: the distribution it comes from, its name normalised; `local` for one named by path.
         version: of the package; empty for a local plugin.
         target: `module:Class`, or `file.py:Class` for a local plugin.
     """
@@ -72,46 +80,60 @@ class Plugin:
     @property
     def is_local(self) -> bool:
         """Whether a recipe named it by path."""
-        return self.package == "local"
+        return self.package == _LOCAL and not self.version
 
     @property
     def origin(self) -> str:
-        """Package and version for messages."""
-        return f"{self.package} {self.version}".strip()
+        """Where it comes from, for messages."""
+        return (
+            f"the recipe's `plugins:` ({self.target})" if self.is_local else f"{self.package} {self.version}"
+        )
 
     @property
     def entry_point(self) -> EntryPoint:
-        """As importlib.metadata and stevedore know it."""
-        return EntryPoint(self.name, self.target, GROUPS[self.kind])
+        """As stevedore knows it; the module of a file is named by `plugins.local`."""
+        file, _, attribute = self.target.rpartition(":")
+        target = f"{module_name(file)}:{attribute}" if file.endswith(".py") else self.target
+        return EntryPoint(self.name, target, GROUPS[self.kind])
+
+    def __str__(self) -> str:
+        return f"{label(self.kind)} {self.name!r} of {self.origin}"
+
+
+def label(kind: PluginKind) -> str:
+    """A kind's name in a sentence."""
+    return kind.replace("_", " ")
 
 
 def installed_plugins() -> list[Plugin]:
     """All plugins of installed packages that `AUTOLOSS_PLUGINS` lets through, by kind, name and package.
 
-    A distribution that is on the path twice (an editable install seen from its folder, say) counts once, where Python
-    would import it from.
+    A distribution that is on the path twice (installed, and seen from its checkout, say) counts once: the
+    copy that Python would import. One whose metadata cannot be read is left out with a warning.
     """
-    found: dict[tuple[str, str, str], Plugin] = {}
-    seen: set[str] = set()
     allowed = _allowed()
-    for distribution in distributions():
-        package = _normal(distribution.metadata["Name"] or "")
-        if not package or package in seen:
+    found: dict[str, set[Plugin]] = {}
+    for each in distributions():
+        if "automl_loss." not in (each.read_text("entry_points.txt") or ""):
             continue
-        seen.add(package)
-        if allowed is not None and package not in allowed:
-            continue
-        for entry in distribution.entry_points:
-            for kind, group in GROUPS.items():
-                if entry.group == group:
-                    plugin = Plugin(kind, entry.name, package, distribution.version, entry.value)
-                    found[kind, entry.name, package] = plugin
-    return [found[key] for key in sorted(found)]
+        try:
+            package = _normal(each.metadata["Name"])
+            if package not in found and (allowed is None or package in allowed):
+                found[package] = set(_plugins_of(package, distribution(package)))
+        except Exception as error:  # metadata is a text file that anyone may have written
+            warnings.warn(
+                f"the plugins of {getattr(each, '_path', each)} are left out, since its metadata cannot be "
+                f"read ({type(error).__name__}: {error}); install the package again.",
+                stacklevel=2,
+            )
+    order = list(GROUPS)
+    plugins = [plugin for of_package in found.values() for plugin in of_package]
+    return sorted(plugins, key=lambda p: (order.index(p.kind), p.name, p.package, p.target))
 
 
 def local_plugins(entries: Sequence[LocalEntry]) -> list[Plugin]:
     """Plugins that a recipe names by path."""
-    return [Plugin(entry.kind, entry.name, "local", "", entry.path) for entry in entries]
+    return [Plugin(entry.kind, entry.name, _LOCAL, "", entry.path) for entry in entries]
 
 
 def settle(plugins: Iterable[Plugin], kind: PluginKind, name: str) -> Plugin:
@@ -120,27 +142,66 @@ def settle(plugins: Iterable[Plugin], kind: PluginKind, name: str) -> Plugin:
     Args:
         plugins: all that there are.
         kind: which kind is wanted.
-        name: a name, or `package:name` where two packages offer it.
+        name: a name, or `package:name` where two packages offer it (`local:name` for a local plugin).
 
     Raises:
         PluginError: there is none, or more than one.
     """
     package, _, short = name.rpartition(":")
-    of_kind = [plugin for plugin in plugins if plugin.kind == kind]
-    matching = [p for p in of_kind if p.name == short and (not package or p.package == _normal(package))]
+    known = list(plugins)
+    matching = [
+        plugin
+        for plugin in known
+        if plugin.kind == kind
+        and plugin.name == short
+        and (not package or plugin.package == _normal(package))
+    ]
     if len(matching) == 1:
         return matching[0]
-    label = kind.replace("_", " ")
     if matching:
-        rivals = " and ".join(f"{plugin.origin} ({plugin.target})" for plugin in matching)
-        choices = " or ".join(f"{plugin.package}:{short}" for plugin in matching)
-        raise PluginError(f"{label} {short!r} is offered by {rivals}; write {choices} to say which.")
-    names = sorted({plugin.name for plugin in of_kind})
-    close = difflib.get_close_matches(short, names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    limit = f" ({ALLOWED} limits which packages count.)" if os.environ.get(ALLOWED) is not None else ""
-    listing = ", ".join(names) or "none"
-    raise PluginError(f"no {label} {name!r}.{hint} Installed: {listing}.{limit}")
+        raise PluginError(_ambiguous(kind, short, matching))
+    raise PluginError(_missing(kind, name, known))
+
+
+def _ambiguous(kind: PluginKind, name: str, rivals: Sequence[Plugin]) -> str:
+    offers = " and by ".join(
+        plugin.origin if plugin.is_local else f"{plugin.origin} ({plugin.target})" for plugin in rivals
+    )
+    choices = list(dict.fromkeys(f"{plugin.package}:{name}" for plugin in rivals))
+    if len(choices) > 1:
+        remedy = f"Write {' or '.join(repr(choice) for choice in choices)} to say which."
+    elif rivals[0].is_local:
+        remedy = "Give each a name of its own."
+    else:
+        remedy = f"That is a fault of {rivals[0].package}: names must be unique within a package and kind."
+    return f"{label(kind)} {name!r} is offered by {offers}. {remedy}"
+
+
+def _missing(kind: PluginKind, name: str, known: Sequence[Plugin]) -> str:
+    short = name.rpartition(":")[2]
+    names = sorted({plugin.name for plugin in known if plugin.kind == kind})
+    elsewhere = [label(plugin.kind) for plugin in known if plugin.name == short and plugin.kind != kind]
+    of_packages = [f"{plugin.package}:{plugin.name}" for plugin in known if plugin.kind == kind]
+    close = difflib.get_close_matches(name, of_packages if ":" in name else names, n=1)
+    if not close:
+        close = difflib.get_close_matches(short, names, n=1)
+    sentences = [f"no {label(kind)} {name!r}."]
+    if close:
+        sentences.append(f"Did you mean {close[0]!r}?")
+    elif elsewhere:
+        sentences.append(f"There is a plugin of that name, but its kind is {elsewhere[0]}.")
+    sentences.append(f"Installed: {', '.join(names) or 'none'}.")
+    if os.environ.get(ALLOWED) is not None:
+        sentences.append(f"{ALLOWED}={os.environ[ALLOWED]!r} limits which packages count.")
+    return " ".join(sentences)
+
+
+def _plugins_of(package: str, source: Distribution) -> list[Plugin]:
+    return [
+        Plugin(_KINDS[entry.group], entry.name, package, source.version, entry.value)
+        for entry in source.entry_points
+        if entry.group in _KINDS
+    ]
 
 
 def _allowed() -> set[str] | None:
@@ -151,5 +212,5 @@ def _allowed() -> set[str] | None:
 
 
 def _normal(name: str) -> str:
-    """Normalised distribution name (PEP 503)."""
-    return "-".join(part for part in name.strip().lower().replace("_", "-").replace(".", "-").split("-") if part)
+    """Normalised distribution name: lower case, runs of `-`, `_` and `.` as one `-` (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()

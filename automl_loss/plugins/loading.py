@@ -1,69 +1,84 @@
-"""Loading: from a settled plugin to its class, checked against the contract of its kind."""
+"""Loading: from a plugin's name to its class, through stevedore, and without importing any other plugin."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Sequence
+import importlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint
-from pathlib import Path
-from types import ModuleType
+from inspect import cleandoc
 from typing import Any
 
 from stevedore.extension import ExtensionManager
 
 from automl_loss.errors import PluginError
-from automl_loss.expression.primitive import PrimitiveSet
 from automl_loss.plugins.config import PluginConfig
-from automl_loss.plugins.discovery import LocalEntry, Plugin, PluginKind, installed_plugins, local_plugins, settle
-from automl_loss.plugins.evaluator import Evaluator
-from automl_loss.plugins.executor import Executor
-from automl_loss.plugins.model import ModelFactory
-from automl_loss.plugins.strategy import SearchStrategy
-from automl_loss.plugins.task import Task
-
-API = 1
-"""The plugin contract's version; a plugin states the one it was written for as `plugin_api`."""
-
-BASES: dict[PluginKind, type[Any]] = {
-    "strategy": SearchStrategy,
-    "primitive_set": PrimitiveSet,
-    "task": Task,
-    "evaluator": Evaluator,
-    "model": ModelFactory,
-    "executor": Executor,
-}
+from automl_loss.plugins.contract import check_class
+from automl_loss.plugins.discovery import (
+    ALLOWED,
+    SHIPPED,
+    LocalEntry,
+    Plugin,
+    PluginKind,
+    installed_plugins,
+    local_plugins,
+    settle,
+)
 
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """A plugin after loading.
+    """A plugin after loading. It pickles as the `Plugin`; a worker process loads it anew.
 
     Args:
         plugin: where it came from.
-        cls: its class.
+        cls: its class, which keeps the contract of its kind.
     """
 
     plugin: Plugin
     cls: type[Any]
 
     @property
+    def description(self) -> str:
+        """The class's docstring, without its indentation."""
+        return cleandoc(self.cls.__doc__ or "")
+
+    @property
     def summary(self) -> str:
-        """First line of the class's docstring."""
-        return (self.cls.__doc__ or "").strip().splitlines()[0] if self.cls.__doc__ else ""
+        """The docstring's first line."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def config(self) -> type[PluginConfig]:
+        """The class of its options."""
+        found: type[PluginConfig] = self.cls.Config
+        return found
+
+    def __reduce__(self) -> tuple[Callable[[Plugin], LoadedPlugin], tuple[Plugin]]:
+        return load_plugin, (self.plugin,)
 
 
 class Registry:
-    """The installed plugins and a recipe's local ones.
+    """The installed plugins and a recipe's local ones, as they are when first asked for.
+
+    A local plugin does not replace an installed one of its name: that is an error which names both.
 
     Args:
         local: plugins by path.
+
+    Example:
+        >>> registry = Registry()
+        >>> registry.find("strategy", "random").package
+        'automl-loss'
+        >>> registry.config("model", "mlp", {"hidden": [100]}).hidden
+        (100,)
     """
 
     def __init__(self, local: Sequence[LocalEntry] = ()) -> None:
         self._local = local_plugins(local)
+        self._loaded: dict[Plugin, LoadedPlugin] = {}
 
     @cached_property
     def _all(self) -> list[Plugin]:
@@ -74,114 +89,100 @@ class Registry:
         return [plugin for plugin in self._all if kind is None or plugin.kind == kind]
 
     def find(self, kind: PluginKind, name: str) -> Plugin:
-        """The plugin that a name means; raises `PluginError`, see `settle`."""
+        """The plugin that a name means; nothing is imported.
+
+        Args:
+            kind: which kind.
+            name: a name, or `package:name` where two packages offer it.
+
+        Raises:
+            PluginError: there is none, or more than one.
+        """
         return settle(self._all, kind, name)
 
     def load(self, kind: PluginKind, name: str) -> LoadedPlugin:
-        """The class of the plugin that a name means.
+        """The class of the plugin that a name means; no other plugin is imported.
 
         Raises:
             PluginError: it is missing, ambiguous, fails at import, or breaks the contract of its kind.
         """
         plugin = self.find(kind, name)
-        return LoadedPlugin(plugin, _checked(plugin, _import(plugin)))
+        if plugin not in self._loaded:
+            self._loaded[plugin] = load_plugin(plugin)
+        return self._loaded[plugin]
+
+    def config(self, kind: PluginKind, name: str, options: Mapping[str, Any]) -> PluginConfig:
+        """A plugin's options, validated.
+
+        Args:
+            kind: which kind.
+            name: as `load` takes it.
+            options: plain data, as a recipe's YAML gives it: a list may stand for a tuple, but no text for a
+                number.
+
+        Raises:
+            PluginError: as `load` does.
+            pydantic.ValidationError: the options are wrong; its `errors()` have the place of each fault.
+        """
+        return self.load(kind, name).config.model_validate_json(json.dumps(dict(options)))
 
 
-class _OneEntryPoint(ExtensionManager):
-    """A stevedore manager of one settled entry point: rivals of the same name are not imported."""
+def load_plugin(plugin: Plugin) -> LoadedPlugin:
+    """Import a settled plugin and check its class.
+
+    Raises:
+        PluginError: it fails at import, or breaks the contract of its kind.
+    """
+    importlib.invalidate_caches()
+    try:
+        found = _Single(plugin.entry_point).found
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # importing runs foreign code: AssertionError and SystemExit included
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise PluginError(
+            f"{plugin} cannot be imported ({plugin.target}): {said.rstrip('.')}. {_remedy(plugin, error)}"
+        ) from error
+    return LoadedPlugin(plugin, check_class(plugin, found))
+
+
+class _Single(ExtensionManager[Any]):
+    """A stevedore manager of one settled entry point.
+
+    stevedore's own managers go by names: they import every entry point of a name, from a list that is cached
+    for the life of the process, and log what fails. This one is told its entry point, and raises what fails.
+    """
 
     def __init__(self, entry_point: EntryPoint) -> None:
-        self._only = entry_point
-        self.failure: Exception | None = None
-        super().__init__(entry_point.group, on_load_failure_callback=self._keep)
+        self._entry_point = entry_point
+        super().__init__(entry_point.group, on_load_failure_callback=_raise)
 
     def list_entry_points(self) -> list[EntryPoint]:
         """The settled one alone."""
-        return [self._only]
+        return [self._entry_point]
 
-    @staticmethod
-    def _keep(manager: _OneEntryPoint, entry_point: EntryPoint, error: Exception) -> None:
-        manager.failure = error
-
-
-def _import(plugin: Plugin) -> Any:
-    try:
-        if plugin.is_local:
-            return _import_local(plugin)
-        manager = _OneEntryPoint(plugin.entry_point)
-        if manager.failure is not None:
-            raise manager.failure
-        return manager.extensions[0].plugin
-    except (KeyboardInterrupt, PluginError):
-        raise
-    except BaseException as error:  # a plugin may raise anything at import: AssertionError and SystemExit included
-        raise PluginError(
-            f"{_label(plugin)} cannot be imported: {type(error).__name__}: {error}. {_remedy(plugin, error)}"
-        ) from error
+    @property
+    def found(self) -> Any:
+        """The object at the entry point's target."""
+        return self.extensions[0].plugin
 
 
-def _import_local(plugin: Plugin) -> Any:
-    module_path, _, attribute = plugin.target.rpartition(":")
-    module = _module_of_file(Path(module_path)) if module_path.endswith(".py") else importlib.import_module(module_path)
-    if not hasattr(module, attribute):
-        raise PluginError(f"{_label(plugin)}: {module_path} has no {attribute!r}.")
-    return getattr(module, attribute)
-
-
-def _module_of_file(file: Path) -> ModuleType:
-    """The module of a local plugin; worker processes get it by value, since they cannot import it by name."""
-    from cloudpickle import register_pickle_by_value
-
-    name = f"_autoloss_local_{file.stem}_{abs(hash(str(file.resolve()))):x}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None or not file.exists():
-        raise PluginError(f"local plugin file {file} does not exist; paths are relative to the recipe.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    register_pickle_by_value(module)
-    return module
-
-
-def _checked(plugin: Plugin, found: Any) -> type[Any]:
-    base = BASES[plugin.kind]
-    if not isinstance(found, type) or not issubclass(found, base):
-        raise PluginError(
-            f"{_label(plugin)} is no {plugin.kind.replace('_', ' ')}: {plugin.target} is {found!r}; "
-            f"expected a subclass of automl_loss.{base.__name__}."
-        )
-    stated = getattr(found, "plugin_api", None)
-    if stated != API:
-        remedy = "upgrade automl-loss" if isinstance(stated, int) and stated > API else f"ask for a newer {plugin.package}"
-        raise PluginError(
-            f"{_label(plugin)} is written for plugin_api {stated}, and this automl-loss offers {API}; {remedy}."
-        )
-    if plugin.kind == "primitive_set" and not hasattr(found, "Config"):
-        found.Config = PluginConfig
-    config = getattr(found, "Config", None)
-    if not isinstance(config, type) or not issubclass(config, PluginConfig):
-        raise PluginError(f"{_label(plugin)} has no nested `class Config(automl_loss.PluginConfig)`.")
-    if not (found.__doc__ or "").strip():
-        raise PluginError(f"{_label(plugin)} has no docstring; its first line is what `autoloss plugins show` prints.")
-    abstract = sorted(getattr(found, "__abstractmethods__", ()))
-    if abstract:
-        raise PluginError(f"{_label(plugin)} does not define {', '.join(abstract)}.")
-    return found
-
-
-def _label(plugin: Plugin) -> str:
-    return f"{plugin.kind.replace('_', ' ')} {plugin.name!r} of {plugin.origin}"
+def _raise(manager: object, entry_point: EntryPoint, error: BaseException) -> None:
+    raise error
 
 
 def _remedy(plugin: Plugin, error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"Install the missing module: {error.name}."
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    own = plugin.entry_point.value.partition(":")[0]
     if plugin.is_local:
+        if isinstance(error, FileNotFoundError):
+            return "Correct `path`; it is relative to the recipe."
+        if missing and not f"{own}.".startswith(f"{missing}."):
+            return f"Install what provides the module {missing!r}."
         return f"Mend {plugin.target.rpartition(':')[0]}."
-    return f"It is a fault of the package {plugin.package}: upgrade it, or leave it out with AUTOLOSS_PLUGINS=''."
+    if plugin.package == SHIPPED:
+        return f"Install {SHIPPED} again; it lacks something."
+    rest = f"or leave {plugin.package} out: only the packages listed in {ALLOWED} count"
+    if missing and not f"{own}.".startswith(f"{missing}."):
+        return f"Install what provides the module {missing!r}, {rest}."
+    return f"Install another version of {plugin.package}, {rest}."

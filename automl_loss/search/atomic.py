@@ -29,7 +29,7 @@ _EXPLANATIONS = {
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turn an `OSError` of the block, which writes `path`, into an error that says what to do.
 
     Raises:
@@ -50,8 +50,8 @@ def replace_text(path: Path, text: str) -> None:
 def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Replace a file by what `write` puts into a stream, durably.
 
-    The new content is written beside the file, synchronised to disk, and then takes the file's name in one step. If
-    anything fails on the way, the old file stays as it was and nothing is left beside it.
+    The new content is written beside the file, synchronised to disk, and then takes the file's name in one
+    step. If anything fails on the way, the old file stays as it was and nothing is left beside it.
 
     Args:
         path: the file, which need not exist; its folder must.
@@ -62,7 +62,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     # One name per process: what a killed process left behind is overwritten and not collected.
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with explained(path):
+    with writing(path):
         try:
             with beside.open("wb") as stream:
                 write(stream)

@@ -1,7 +1,7 @@
 """Outcomes as plain data and back, bit for bit.
 
-Floats go through their shortest exact decimal (`repr`), so finite ones keep every bit. Those that are not finite
-become the texts "nan", "inf" and "-inf", because JSON has no word for them.
+Floats go through their shortest exact decimal (`repr`), so finite ones keep every bit. Those that are not
+finite become the texts "nan", "inf" and "-inf", because JSON has no word for them.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _check_fitness(outcome: Outcome) -> None:
         )
     if not status.completed and fitness is not None:
         raise PluginError(
-            f"candidate {outcome.id} is {status.value} and has fitness {fitness}; only evaluated and cached ones have "
+            f"candidate {outcome.id} is {status.value} and has fitness {fitness}; only evaluated and "
+            f"cached ones have "
             f"one. The evaluator must leave it `None`."
         )
 

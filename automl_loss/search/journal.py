@@ -1,84 +1,172 @@
-"""The journal file under the ledger: opened safely, and repaired only where a crash explains the damage."""
+"""The journal file: one record a line, synchronised to disk, repaired only where a write was cut short.
+
+It is an Optuna journal, so optuna-dashboard and `optuna.load_study` read it while the run writes. Optuna's
+own lock file is not used: the run directory is held by one process, and a lock file would outlive a process
+that is killed.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
 from automl_loss.errors import ResumeError
-from automl_loss.search.atomic import writing
+from automl_loss.search.atomic import sync_folder, writing
 
-_log = logging.getLogger(__name__)
+_FIRST_BYTES = b'{"op_code":'
 
-
-class _HeldLock(JournalFileOpenLock):
-    """The run directory's lock already keeps other writers out; readers need none."""
-
-    def acquire(self) -> bool:
-        """Nothing to wait for."""
-        return True
-
-    def release(self) -> None:
-        """Nothing to release."""
+_logger = logging.getLogger(__name__)
 
 
-class _SafeBackend(JournalFileBackend):
-    """Optuna's journal file, with errors that name the file and the remedy."""
+class Journal(BaseJournalBackend):
+    """Optuna journal backend on a file that this process alone writes.
+
+    A record is durable when `append_logs` returns, or at the end of a `batch`. A write that fails leaves the
+    file as it was before.
+
+    Args:
+        path: the file; made when it does not exist.
+    """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), lock_obj=_HeldLock(str(path)))
         self._path = path
+        self._batched = False
+        with writing(path):
+            self._reader = JournalFileBackend(str(path))
+            sync_folder(path.parent)
 
-    def append_logs(self, logs: list[dict[str, object]]) -> None:
-        """Append and sync to disk."""
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Records from a number on."""
+        return self._reader.read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append records.
+
+        Raises:
+            AutolossError: the disk is full, and the like.
+        """
+        text = "".join(json.dumps(log, separators=(",", ":"), allow_nan=False) + "\n" for log in logs)
         with writing(self._path):
-            super().append_logs(logs)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+            try:
+                before = os.fstat(descriptor).st_size
+                try:
+                    _write(descriptor, text.encode())
+                    if not self._batched:
+                        os.fsync(descriptor)
+                except BaseException:
+                    # Half a record in the middle of the file would make all of it unreadable.
+                    os.ftruncate(descriptor, before)
+                    raise
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Synchronise the records of the block to disk once, at its end."""
+        self._batched = True
+        try:
+            yield
+        finally:
+            self._batched = False
+            with writing(self._path), self._path.open("ab") as stream:
+                os.fsync(stream.fileno())
 
 
-def open_journal(path: Path) -> JournalStorage:
-    """The storage of a journal file, made when it does not exist; the caller holds the run directory's lock.
+def _write(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def repair(path: Path) -> int:
+    """Cut off a last line that was not written to its end. The caller holds the run directory.
+
+    What is cut off was never acknowledged: the chunk it belongs to is computed again. The bytes are kept in a
+    file beside the journal, with the suffix `.torn`. A journal that is unreadable in any other way is not
+    touched. A file without a record, of a run that was killed before its first, is a journal yet to be begun.
+
+    Returns:
+        The number of bytes cut off.
 
     Raises:
-        ResumeError: the file is not a journal, or is damaged elsewhere than in its last line; it is left as it is.
+        ResumeError: a line before the last one is no record, or the file is none of ours.
+        AutolossError: the file cannot be written.
     """
-    if path.exists():
-        _mend(path)
     with writing(path):
-        return JournalStorage(_SafeBackend(path))
+        end, size = _end_of_records(path), path.stat().st_size
+        if end == size:
+            return 0
+        with path.open("r+b") as stream:
+            stream.seek(end)
+            torn = stream.read()
+            with path.with_name(f"{path.name}.torn").open("ab") as beside:
+                beside.write(torn)
+                beside.flush()
+                os.fsync(beside.fileno())
+            stream.truncate(end)
+            stream.flush()
+            os.fsync(stream.fileno())
+    _logger.warning("%s: the last record was not written to its end; cut off its %d bytes.", path, len(torn))
+    return len(torn)
 
 
-def _mend(path: Path) -> None:
-    """Cut off a last line that a crash left half written; refuse any other damage."""
-    good = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if _is_record(line):
-                good += len(line)
-                continue
-            torn = not file.read(1)
-            if torn and not line.endswith(b"\n"):
-                break
-            raise ResumeError(
-                f"{path}:{number}: this line is not a record of Optuna's journal, and it is not a half-written last one. "
-                f"The file is left untouched: restore it from a copy, or start a new run in another folder."
-            )
-    if good < path.stat().st_size:
-        _log.warning("%s: cut off a half-written last line", path)
-        with writing(path), path.open("rb+") as file:
-            file.truncate(good)
-            os.fsync(file.fileno())
+def _end_of_records(path: Path) -> int:
+    """Number of bytes up to a torn last line, or of the whole file."""
+    end, bad = 0, None
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if bad is not None:
+                raise ResumeError(_unreadable(path, *bad))
+            torn = _fault(line)
+            if torn is None:
+                end += len(line)
+            else:
+                bad = (number, torn)
+                if line.endswith(b"\n") and _is_json(line):
+                    raise ResumeError(_unreadable(path, *bad))
+    if end == 0 and bad is not None and not _begins_record(path):
+        raise ResumeError(_unreadable(path, *bad))
+    return end
 
 
-def _is_record(line: bytes) -> bool:
+def _fault(line: bytes) -> str | None:
+    """Why a line is no record of an Optuna journal, or `None`."""
     if not line.endswith(b"\n"):
-        return False
+        return "the line was not written to its end"
     try:
         record = json.loads(line)
     except ValueError:
+        return f"the line is not JSON: {line[:40]!r}"
+    if not isinstance(record, dict) or not {"op_code", "worker_id"} <= record.keys():
+        return f"the line is no record of a ledger: {line[:40]!r}"
+    return None
+
+
+def _begins_record(path: Path) -> bool:
+    """Whether a file without a whole line is a journal whose first record was cut short."""
+    with path.open("rb") as stream:
+        begun = stream.read(len(_FIRST_BYTES))
+    return _FIRST_BYTES.startswith(begun)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
         return False
-    return isinstance(record, dict) and "op_code" in record
+    return True
+
+
+def _unreadable(path: Path, number: int, fault: str) -> str:
+    return (
+        f"{path}:{number}: {fault}. The file was left as it is. "
+        f"Restore it from a copy, or start a new run in another directory."
+    )

@@ -46,8 +46,13 @@ class Lane:
 
 
 def cut(items: Sequence[Item], size: int) -> list[tuple[Item, ...]]:
-    """Cut a sequence, in order, into the fewest chunks of at most `size`, as even as can be."""
+    """Cut a sequence, in order, into chunks of at most `size`, as even as can be.
+
+    Their number is even where there are two items or more, so that the two cores of a small machine share the work; it
+    depends on nothing but the lengths, since a chunk's composition decides its last bits.
+    """
     count = -(-len(items) // size)
+    count = min(len(items), count + count % 2)
     bounds = [round(k * len(items) / count) for k in range(count + 1)] if count else []
     return [tuple(items[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
 

@@ -1,30 +1,29 @@
-"""The ledger: the record of every candidate, an Optuna study.
+"""The ledger: the durable record of a run, an Optuna study with one trial a candidate.
 
-One study a search, one trial a candidate; the task loss is trial 0. Trials are recorded when their generation is done, in
-ask order, one durable append each. What makes a run resumable in mid-generation are *chunk records*: the results of each
-finished chunk of each stage, kept as user attributes of the study.
+The task loss is trial 0. Trials are added when their generation is done, in ask order. Beside them the ledger
+keeps *chunk records*, values by key that make a finished piece of work durable before the generation or stage
+it belongs to is complete. Both are read once, on opening; after that the ledger only appends.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Self
 
-import numpy as np
-import optuna
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
-from automl_loss.errors import ResumeError
 from automl_loss.expression import PrimitiveSet
-from automl_loss.losses.serialize import loss_from_json
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.outcome import Outcome, Status
-from automl_loss.search.journal import open_journal
+from automl_loss.search.encoding import outcome_from_json, outcome_to_json, plain
 from automl_loss.search.run_directory import RunDirectory
+from automl_loss.search.study import OpenStudy, database_errors, open_study
 
+_CHUNK = "chunk:"
 _STATES = {
     Status.EVALUATED: TrialState.COMPLETE,
     Status.CACHED: TrialState.COMPLETE,
@@ -33,193 +32,182 @@ _STATES = {
     Status.DIVERGED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
-_CHUNK = "chunk:"
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What the ledger holds of a candidate: its last trial."""
+
+    number: int
+    value: float | None
+    attributes: Mapping[str, Any]
 
 
 class Ledger:
-    """Trials and chunk records of one search. Use `open`.
+    """Record of a run; make one with `open`.
+
+    Law: what `record` and `remember` were given is there after the process is killed right after they return,
+        and
+    comes back equal bit for bit.
 
     Args:
-        study: the Optuna study.
-        primitives: words that recorded losses may be made of.
+        opened: the study and what lies under it.
+        primitives: the words of symbolic losses, beside the standard ones.
     """
 
-    def __init__(self, study: optuna.Study, primitives: PrimitiveSet | None = None) -> None:
-        self._study = study
-        self._primitives = primitives
-        self._records: dict[str, Any] = {
-            key.removeprefix(_CHUNK): value for key, value in study.user_attrs.items() if key.startswith(_CHUNK)
-        }
-        self._trials = {
-            int(trial.user_attrs["id"]): trial for trial in study.get_trials(deepcopy=False) if "id" in trial.user_attrs
-        }
+    def __init__(self, opened: OpenStudy, primitives: PrimitiveSet | None = None) -> None:
         self.session = uuid.uuid4().hex[:8]
+        self._opened = opened
+        self._primitives = primitives
+        self._chunks: dict[str, str] = {
+            key.removeprefix(_CHUNK): text
+            for key, text in opened.study.user_attrs.items()
+            if key.startswith(_CHUNK)
+        }
+        trials = opened.study.get_trials(deepcopy=False)
+        self._count = len(trials)
+        # A candidate whose trial failed is tried again: its last trial counts.
+        self._trials = {t.user_attrs["id"]: _Trial(t.number, t.value, t.user_attrs) for t in trials}
 
     @classmethod
     def open(
-        cls, directory: RunDirectory, name: str, storage: str | None = None, primitives: PrimitiveSet | None = None
-    ) -> Ledger:
-        """The ledger of a run directory, made when it is new.
+        cls,
+        directory: RunDirectory,
+        name: str,
+        storage: str | None = None,
+        primitives: PrimitiveSet | None = None,
+    ) -> Self:
+        """The ledger of a run: a new one, or the one that is resumed.
 
         Args:
-            directory: whose lock is held.
+            directory: of the run, held by this process.
             name: of the study.
             storage: an Optuna storage URL; `None`: a journal in the run directory.
-            primitives: words that recorded losses may be made of.
+            primitives: the words of symbolic losses, beside the standard ones.
 
         Raises:
-            ResumeError: a journal is damaged, or the storage holds no such study to go on with.
+            ResumeError: the record is unreadable, or not one of this program.
+            AutolossError: the storage cannot be opened, or holds a study of the name and the run is not
+                resumed.
         """
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        place: Any = open_journal(directory.journal) if storage is None else storage
-        sampler = optuna.samplers.RandomSampler(seed=0)
-        try:
-            study = optuna.create_study(
-                storage=place, study_name=name, direction="minimize", sampler=sampler, load_if_exists=directory.resumed
-            )
-        except optuna.exceptions.DuplicatedStudyError:
-            raise ResumeError(
-                f"storage {storage} already holds a study {name!r}; give the recipe another `name`, or use --resume."
-            ) from None
-        except (KeyError, ValueError) as error:
-            where = directory.journal if storage is None else storage
-            raise ResumeError(f"{where} cannot be read as an Optuna storage ({error}); it is left untouched.") from error
-        return cls(study, primitives)
+        return cls(open_study(directory.journal, name, storage, resumed=directory.resumed), primitives)
 
     def close(self) -> None:
-        """Let go of the storage's connections."""
-        self._study._storage.remove_session()
+        """Release the connection to a database."""
+        self._opened.storage.remove_session()
 
     # Trials
 
     def record(self, outcome: Outcome, candidate: Candidate, *, chunk: str, lr: float) -> None:
-        """Record an outcome as a trial, durably.
+        """Add one trial, in one durable append.
+
+        Args:
+            outcome: of the candidate.
+            candidate: as asked.
+            chunk: key of the chunk it was computed in; empty when it was not computed.
+            lr: learning rate it was trained at.
 
         Raises:
-            ValueError: a completed outcome has no finite fitness.
+            PluginError: the outcome's fitness does not go with its status.
+            ValueError: the candidate is recorded already and did not fail.
+            AutolossError: the storage cannot be written.
         """
-        state = _STATES[outcome.status]
-        fitness = None if outcome.fitness is None else float(outcome.fitness)
-        if state is TrialState.COMPLETE and (fitness is None or not math.isfinite(fitness)):
-            raise ValueError(f"candidate {outcome.id} is {outcome.status.value} with fitness {fitness}; expected a number.")
-        loss = outcome.loss
+        known = self._trials.get(candidate.id)
+        if known is not None and known.attributes["status"] != Status.FAILED.value:
+            raise ValueError(f"candidate {candidate.id} is recorded already, as trial {known.number}.")
+        data = outcome_to_json(outcome)
+        value = data.pop("fitness")
+        loss = candidate.loss
         attributes = {
-            "id": outcome.id,
+            **data,
+            "loss": json.dumps(data["loss"]),
             "chunk": chunk,
             "expression": str(getattr(loss, "expression", loss.key)),
-            "loss": json.dumps(loss.to_json()),
-            "complexity": loss.complexity,
-            "generation": candidate.generation,
-            "parents": list(candidate.parents),
-            "status": outcome.status.value,
-            "seconds": outcome.seconds,
-            "key": candidate.loss.key,
-            "source_id": outcome.source_id,
-            "lr": lr,
-            "metrics": dict(outcome.metrics),
-            "steps": outcome.steps,
-            "message": outcome.message,
-            "rungs": list(outcome.rungs),
-            "overrides": dict(candidate.overrides),
+            "complexity": plain(loss.complexity),
+            "key": loss.key,
+            "generation": plain(candidate.generation),
+            "parents": plain(candidate.parents),
+            "overrides": plain(candidate.overrides),
+            "lr": plain(lr),
         }
-        trial = optuna.trial.create_trial(
-            state=state,
-            value=fitness if state is TrialState.COMPLETE else None,
-            user_attrs=_plain(attributes),
-            intermediate_values={i: float(value) for i, value in enumerate(outcome.rungs)},
+        rungs = {i: rung for i, rung in enumerate(data["rungs"]) if not isinstance(rung, str)}
+        trial = create_trial(
+            state=_STATES[outcome.status], value=value, user_attrs=attributes, intermediate_values=rungs
         )
-        self._study.add_trial(trial)
-        self._trials[outcome.id] = self._study.get_trials(deepcopy=False)[-1]
+        with database_errors(self._opened.place):
+            self._opened.study.add_trial(trial)
+        self._trials[candidate.id] = _Trial(self._count, value, attributes)
+        self._count += 1
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Trials recorded in the block are synchronised to disk once, at its end.
+
+        A process that is killed within the block loses none; a machine that loses power may, and their chunk
+        records give them back.
+        """
+        return nullcontext() if self._opened.journal is None else self._opened.journal.batch()
 
     def outcomes(self) -> dict[int, Outcome]:
-        """Recorded outcomes by candidate id, equal bit for bit to what was recorded; the latest counts."""
+        """Every recorded outcome by candidate id."""
         return {number: self._outcome(trial) for number, trial in self._trials.items()}
 
     def asked(self, number: int) -> str | None:
-        """Key of the loss that was asked for as a candidate, or `None` when it is not on record."""
+        """Key of the loss that was asked as a candidate, or `None` when it is not recorded."""
         trial = self._trials.get(number)
-        return None if trial is None else trial.user_attrs["key"]
+        return None if trial is None else str(trial.attributes["key"])
 
     def trial_number(self, number: int) -> int | None:
-        """Optuna's number of a candidate's trial."""
+        """Optuna's number of a candidate's trial, or `None` when it is not recorded."""
         trial = self._trials.get(number)
         return None if trial is None else trial.number
 
-    def _outcome(self, trial: optuna.trial.FrozenTrial) -> Outcome:
-        data = dict(trial.user_attrs)
-        data["loss"] = json.loads(data["loss"])
-        data["fitness"] = trial.value if trial.state is TrialState.COMPLETE else None
-        return outcome_from_json(data, self._primitives)
+    def _outcome(self, trial: _Trial) -> Outcome:
+        loss = json.loads(trial.attributes["loss"])
+        return outcome_from_json({**trial.attributes, "fitness": trial.value, "loss": loss}, self._primitives)
 
     # Chunk records
 
     def remember(self, key: str, value: Any) -> None:
-        """Record plain data durably."""
-        plain = _plain(value)
-        self._study.set_user_attr(_CHUNK + key, plain)
-        self._records[key] = plain
+        """Record a value under a key, in place of one that is there, in one durable append.
+
+        Args:
+            key: a path, e.g. `generation-3/stage-1/17-32`.
+            value: plain data; numpy scalars become Python numbers, tuples lists.
+
+        Raises:
+            TypeError: the value is not plain data.
+            AutolossError: the storage cannot be written.
+        """
+        # Text keeps numbers that are not finite, for which the journal's own JSON has no word.
+        text = json.dumps(plain(value))
+        with database_errors(self._opened.place):
+            self._opened.study.set_user_attr(_CHUNK + key, text)
+        self._chunks[key] = text
 
     def recall(self, key: str) -> Any:
-        """What was recorded under a key, or `None`."""
-        return self._records.get(key)
+        """A copy of the recorded value, or `None`."""
+        text = self._chunks.get(key)
+        return None if text is None else json.loads(text)
 
     def recall_prefix(self, prefix: str) -> dict[str, Any]:
-        """All records whose key begins so, by the rest of the key."""
-        return {key.removeprefix(prefix): value for key, value in self._records.items() if key.startswith(prefix)}
+        """Every recorded value whose key begins so, by the rest of the key."""
+        return {
+            key.removeprefix(prefix): json.loads(text)
+            for key, text in self._chunks.items()
+            if key.startswith(prefix)
+        }
 
     def remember_outcomes(self, key: str, outcomes: Sequence[Outcome]) -> None:
-        """Record what a chunk gave."""
+        """Record the outcomes of a chunk.
+
+        Raises:
+            PluginError: an outcome's fitness does not go with its status.
+        """
         self.remember(key, [outcome_to_json(outcome) for outcome in outcomes])
 
     def recall_outcomes(self, key: str) -> list[Outcome] | None:
-        """What a chunk gave, or `None` when it is not on record or held a fault, which is tried again."""
+        """The outcomes of a chunk; `None` when it is not recorded, or one failed and so it is tried again."""
         stored = self.recall(key)
-        if stored is None:
+        if stored is None or any(data["status"] == Status.FAILED.value for data in stored):
             return None
-        outcomes = [outcome_from_json(item, self._primitives) for item in stored]
-        return None if any(outcome.status is Status.FAILED for outcome in outcomes) else outcomes
-
-
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as plain data."""
-    return {
-        "id": outcome.id,
-        "status": outcome.status.value,
-        "fitness": outcome.fitness,
-        "loss": outcome.loss.to_json(),
-        "metrics": dict(outcome.metrics),
-        "rungs": list(outcome.rungs),
-        "steps": outcome.steps,
-        "seconds": outcome.seconds,
-        "source_id": outcome.source_id,
-        "message": outcome.message,
-    }
-
-
-def outcome_from_json(data: Mapping[str, Any], primitives: PrimitiveSet | None = None) -> Outcome:
-    """The outcome that `outcome_to_json` wrote, equal bit for bit."""
-    return Outcome(
-        id=data["id"],
-        status=Status(data["status"]),
-        fitness=data["fitness"],
-        loss=loss_from_json(data["loss"], primitives),
-        metrics=data["metrics"],
-        rungs=tuple(data["rungs"]),
-        steps=data["steps"],
-        seconds=data["seconds"],
-        source_id=data["source_id"],
-        message=data["message"],
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python data: a journal refuses numpy's scalars, and memory would let them pass."""
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} cannot be recorded: JSON has no such number; use None.")
-    return value
+        return [outcome_from_json(data, self._primitives) for data in stored]

@@ -124,12 +124,11 @@ class _Judge:
     def _difference(self, one: Contestant, base: Contestant, at: str, seed: int) -> Difference:
         if any(run.diverged for run in (*one.runs, *base.runs)):
             return Difference(float("nan"), (float("nan"), float("nan")), 1.0, "none: a run diverged")
-        rng = generator(seed, at)
         mine, theirs = _outputs(one.runs, at), _outputs(base.runs, at)
         sign = 1.0 if self._metric.lower_is_better else -1.0
         rows, others = self._metric.per_row(mine, self._target), self._metric.per_row(theirs, self._target)
         if rows is not None and others is not None:
-            return paired_difference(sign * rows.numpy(), sign * others.numpy(), rng)
+            return paired_difference(sign * rows.numpy(), sign * others.numpy())
 
         def resampled(seeds: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> float:
             chosen = torch.as_tensor(index)
@@ -138,7 +137,7 @@ class _Judge:
             b = self._metric.values(theirs[seeds][:, chosen], target).mean()
             return sign * float(a - b)
 
-        return paired_difference_of(resampled, len(one.runs), len(self._target), rng)
+        return paired_difference_of(resampled, len(one.runs), len(self._target), generator(seed, at))
 
 
 def _outputs(runs: Sequence[Trained], at: str) -> torch.Tensor:

@@ -1,7 +1,8 @@
-"""The run directory: all that one run writes, held by one process at a time."""
+"""The run directory: where everything that one run writes lies, held by one process at a time."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -10,98 +11,84 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from automl_loss.errors import AutolossError, ResumeError
+from automl_loss.errors import RecipeError, ResumeError
 from automl_loss.search.atomic import writing
 
+RUNS = Path("runs")
+"""Where run directories lie unless the user says otherwise."""
+
 _LOCK = ".lock"
-_OWNER = ".owner"
+_RECIPE = "recipe.yaml"
 
 
 class RunDirectory:
-    """A folder of one run; a context manager that holds its lock.
+    """Paths of one run, and its lock, which this process holds until `close` or its end, however it ends.
+
+    Make one with `create` or `open`; use it in a `with` statement.
 
     Args:
-        path: the folder, which exists.
-        resumed: whether it holds an earlier run.
+        path: the directory, which exists.
+        resumed: whether a run was started in it before.
 
     Raises:
-        ResumeError: another process holds it; the message gives its process id. A killed process holds nothing.
+        ResumeError: another process holds the directory.
     """
 
     def __init__(self, path: Path, *, resumed: bool) -> None:
         self.path = path
         self.resumed = resumed
-        self._lock = FileLock(path / _LOCK, timeout=0)
+        self._lock = _acquire(path)
 
     @classmethod
-    def create(cls, name: str, path: Path | None = None) -> RunDirectory:
-        """A new folder: `path`, or `runs/<name>`, or `runs/<name>-2` and so on where that exists.
+    def create(cls, name: str, directory: Path | None = None, base: Path = RUNS) -> Self:
+        """A directory for a new run; nothing that exists is ever overwritten.
+
+        Args:
+            name: of the run: the directory is `base/name`, or `base/name-2` and so on where that exists.
+            directory: this very directory instead, absent or empty.
+            base: where run directories lie.
 
         Raises:
-            AutolossError: `path` exists and is not empty, or cannot be made.
+            RecipeError: `directory` is not empty.
+            AutolossError: the directory cannot be made.
+            ResumeError: another process has just started a run in `directory`.
         """
-        if path is not None:
-            if path.is_file() or path.is_dir() and any(path.iterdir()):
-                raise AutolossError(f"{path} exists and is not an empty folder; choose another, or go on with --resume.")
-            with writing(path):
-                path.mkdir(parents=True, exist_ok=True)
-            return cls(path, resumed=False)
-        base = Path("runs")
-        with writing(base):
-            base.mkdir(exist_ok=True)
-        number = 1
-        while True:
-            free = base / (name if number == 1 else f"{name}-{number}")
-            try:
-                with writing(free):
-                    free.mkdir()
-            except AutolossError as error:
-                if not isinstance(error.__cause__, FileExistsError):
-                    raise
-                number += 1
-            else:
-                return cls(free, resumed=False)
+        if directory is None:
+            return cls(_make_new(base, name), resumed=False)
+        with writing(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            others = sorted(entry.name for entry in directory.iterdir() if entry.name != _LOCK)
+        if others:
+            raise RecipeError(
+                f"-o {directory}: the directory is not empty "
+                f"({', '.join(others[:3])}{', ...' if others[3:] else ''}). "
+                f"Name an empty or a new one, or go on with the run in it by --resume."
+            )
+        return cls(directory, resumed=False)
 
     @classmethod
-    def open(cls, path: Path) -> RunDirectory:
-        """The folder of an earlier run.
+    def open(cls, path: Path) -> Self:
+        """The directory of a run that was started before.
 
         Raises:
-            ResumeError: there is no run in it.
+            ResumeError: there is no run in it, or another process holds it.
         """
-        if not (path / "recipe.yaml").is_file():
-            raise ResumeError(f"{path} holds no run to go on with: it has no recipe.yaml. Start it without --resume.")
-        return cls(path, resumed=True)
-
-    def __enter__(self) -> Self:
-        try:
-            with writing(self.path):
-                self._lock.acquire()
-                (self.path / _OWNER).write_text(f"{os.getpid()} on {socket.gethostname()}\n")
-        except (Timeout, AutolossError) as error:
-            if isinstance(error, AutolossError) and not isinstance(error.__cause__, Timeout):
-                raise
+        if not path.is_dir():
+            what = "is a file" if path.exists() else "does not exist"
             raise ResumeError(
-                f"{self.path} is in use by process {self._owner()}; wait for it to end, or choose another folder with -o."
-            ) from None
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        (self.path / _OWNER).unlink(missing_ok=True)
-        self._lock.release()
-
-    def _owner(self) -> str:
-        try:
-            return (self.path / _OWNER).read_text().strip()
-        except OSError:
-            return "unknown"
+                f"{path}: the directory to resume {what}. Leave out --resume to start a new run."
+            )
+        if not (path / _RECIPE).is_file():
+            raise ResumeError(
+                f"{path}: there is no run to resume here: it has no {_RECIPE}. "
+                f"Name a run directory, or leave out --resume to start a new run."
+            )
+        return cls(path, resumed=True)
 
     @property
     def recipe(self) -> Path:
         """The resolved recipe, with versions and seed."""
-        return self.path / "recipe.yaml"
+        return self.path / _RECIPE
 
     @property
     def journal(self) -> Path:
@@ -110,30 +97,83 @@ class RunDirectory:
 
     @property
     def leaderboard(self) -> Path:
-        """Best losses so far."""
+        """The best losses so far."""
         return self.path / "leaderboard.csv"
 
     @property
     def result(self) -> Path:
-        """What came of the run."""
+        """The result."""
         return self.path / "result.json"
 
     @property
     def best_loss_json(self) -> Path:
-        """The loss as data."""
+        """The loss that the run returns, as data."""
         return self.path / "best_loss.json"
 
     @property
     def best_loss_py(self) -> Path:
-        """The loss as a module that needs torch alone."""
+        """The loss that the run returns, as a module that needs only torch."""
         return self.path / "best_loss.py"
 
     @property
     def report(self) -> Path:
-        """The report, one file."""
+        """The report."""
         return self.path / "report.html"
 
     @property
     def figures(self) -> Path:
-        """Folder of figures."""
+        """Folder of the report's figures."""
         return self.path / "figures"
+
+    def close(self) -> None:
+        """Give the directory back."""
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _make_new(base: Path, name: str) -> Path:
+    """Make `base/name`, or the first of `base/name-2`, `base/name-3`, ... that does not exist."""
+    number = 1
+    while True:
+        path = base / (name if number == 1 else f"{name}-{number}")
+        with writing(path):
+            base.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += 1
+                continue
+        return path
+
+
+def _acquire(path: Path) -> FileLock:
+    """Lock a directory; the system releases the lock of a process that dies."""
+    file = path / _LOCK
+    lock = FileLock(file, blocking=False, thread_local=False)
+    with writing(file):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ResumeError(
+                f"{path}: {_holder(file)} is at work in this run directory. "
+                f"Wait until it is done, stop it, or start a run of your own in another directory."
+            ) from None
+        file.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}), encoding="utf-8")
+    return lock
+
+
+def _holder(file: Path) -> str:
+    """Who holds the lock, as far as its file tells."""
+    try:
+        holder = json.loads(file.read_text(encoding="utf-8"))
+        return f"process {holder['pid']} on {holder['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        # Between taking the lock and writing its file, or on a system that lets no one read a locked file.
+        return "another process"

@@ -1,15 +1,16 @@
-"""How sure a difference between two losses is, when each was trained on several seeds and judged on the same rows.
+"""How sure a difference of two losses is, each trained on several seeds and judged on the same rows.
 
-Seeds and rows are crossed: every seed's network predicts every test row. A value of one seed on one row is modelled as
+Seeds and rows are crossed: every seed's network predicts every test row. A value of one seed on one row is
+modelled as
 
     difference[s, r] = mean + seed effect[s] + row effect[r] + interaction[s, r]
 
-and the mean over both varies with the seeds and with the rows that were drawn. So each is resampled on its own, and
-the two variances are added, which counts the interaction twice: the interval is a little too wide rather than too
-narrow (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007, shows that no resampling of crossed data
-is exact). With few seeds a percentile interval is far too narrow (simulated, seed effects alone: 73 % coverage for
-3 seeds and 90 % for 10, where 95 % are claimed), so the interval is Student's, with the degrees of freedom of
-Welch and Satterthwaite (simulated: 93 % and more).
+and the mean over both varies with the seeds and with the rows that were drawn. So each is resampled on its
+own, and the two variances are added, which counts the interaction twice: the interval is a little too wide
+rather than too narrow (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007, shows that no
+resampling of crossed data is exact). With few seeds a percentile interval is far too narrow (simulated, seed
+effects alone: 73 % coverage for 3 seeds and 90 % for 10, where 95 % are claimed), so the interval is
+Student's, with the degrees of freedom of Welch and Satterthwaite (simulated: 93 % and more).
 """
 
 from __future__ import annotations
@@ -58,11 +59,12 @@ class _Source:
 def paired_difference(one: npt.ArrayLike, other: npt.ArrayLike) -> Difference:
     """Difference of two means over seeds and rows, paired in both.
 
-    The variance from resampling seeds (or rows) of a mean has a closed form, the sample variance of the seeds' (rows')
-    means over their number, which is the limit of infinitely many resamples.
+    The variance from resampling seeds (or rows) of a mean has a closed form, the sample variance of the
+    seeds' (rows') means over their number, which is the limit of infinitely many resamples.
 
     Args:
-        one: `(seeds, rows)` values, e.g. 0 where a network of the first loss is right and 1 where it is wrong.
+        one: `(seeds, rows)` values, e.g. 0 where a network of the first loss is right and 1 where it is
+            wrong.
         other: `(seeds, rows)` values of the second, same seeds and rows.
 
     Returns:
@@ -77,10 +79,14 @@ def paired_difference(one: npt.ArrayLike, other: npt.ArrayLike) -> Difference:
     """
     first, second = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 2 or first.size == 0:
-        raise ValueError(f"expected two (seeds, rows) arrays of one shape but got {first.shape} and {second.shape}.")
+        raise ValueError(
+            f"expected two (seeds, rows) arrays of one shape but got {first.shape} and {second.shape}."
+        )
     values = first - second
     if not np.isfinite(values).all():
-        raise ValueError(f"expected finite values but {np.count_nonzero(~np.isfinite(values))} differences are not.")
+        raise ValueError(
+            f"expected finite values but {np.count_nonzero(~np.isfinite(values))} differences are not."
+        )
     sources = [
         _Source(name, len(means), float(np.var(means, ddof=1) / len(means)))
         for name, means in (("seeds", values.mean(axis=1)), ("test rows", values.mean(axis=0)))
@@ -102,8 +108,9 @@ def paired_difference_of(
     (Rao and Wu, JASA 1988).
 
     Args:
-        difference: the metric of the first minus that of the second, given `(n,)` indices of seeds and `(m,)` of rows,
-            with repetitions; not a number where the metric is undefined, e.g. without a row of some class.
+        difference: the metric of the first minus that of the second, given `(n,)` indices of seeds and `(m,)`
+            of rows, with repetitions; not a number where the metric is undefined, e.g. without a row of some
+            class.
         seeds: number of seeds.
         rows: number of rows.
         rng: draws the resamples.
@@ -115,19 +122,22 @@ def paired_difference_of(
     everyone, everything = np.arange(seeds), np.arange(rows)
     mean = float(difference(everyone, everything))
     if not np.isfinite(mean):
-        raise EvaluationError(f"the metric gives {mean} on the {rows} test rows; choose another metric or more rows.")
-    plans = {
-        "seeds": (seeds, lambda chosen: difference(chosen, everything)),
-        "test rows": (rows, lambda chosen: difference(everyone, chosen)),
+        raise EvaluationError(
+            f"the metric gives {mean} on the {rows} test rows; choose another metric or more rows."
+        )
+    plans: dict[str, tuple[int, Callable[[Indices], tuple[Indices, Indices]]]] = {
+        "seeds": (seeds, lambda chosen: (chosen, everything)),
+        "test rows": (rows, lambda chosen: (everyone, chosen)),
     }
     sources, undefined = [], 0
-    for name, (count, statistic) in plans.items():
+    for name, (count, plan) in plans.items():
         if count > 1:
-            drawn = [statistic(rng.integers(count, size=count - 1)) for _ in range(resamples)]
+            drawn = [difference(*plan(rng.integers(count, size=count - 1))) for _ in range(resamples)]
             values = np.array(drawn)[np.isfinite(drawn)]
             if len(values) < _FEWEST_DEFINED * resamples:
                 raise EvaluationError(
-                    f"the metric is undefined on {resamples - len(values)} of {resamples} resamples of {count} {name}; "
+                    f"the metric is undefined on {resamples - len(values)} of {resamples} resamples of "
+                    f"{count} {name}; "
                     f"choose another metric or more test rows."
                 )
             undefined += resamples - len(values)

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+
+from automl_loss.recipe import Recipe
 
 _PACKAGES = ("automl-loss", "torch", "numpy", "numba", "scikit-learn", "deap", "optuna")
 
 
-def installed_versions(packages: Iterable[str] = ()) -> dict[str, str]:
-    """Versions of Python, the processor type, the packages that compute, and the given ones.
-
-    Args:
-        packages: further distributions, e.g. those of plugins.
-    """
+def versions(recipe: Recipe) -> dict[str, str]:
+    """Versions of Python, the processor, the packages that compute, and the recipe's plugins."""
+    choices = (
+        recipe.task,
+        recipe.model,
+        recipe.strategy,
+        recipe.evaluator,
+        recipe.primitives,
+        recipe.executor,
+    )
+    plugins = (choice.package for choice in choices if choice.package is not None)
     found = {"python": platform.python_version(), "processor": platform.machine()}
-    for package in dict.fromkeys((*_PACKAGES, *packages)):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | {package: _version(package) for package in dict.fromkeys((*_PACKAGES, *plugins))}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from automl_loss.engine.kernels._flat import F_SLOT, LEFT, LIVE, OPCODE, RIGHT, SLOPED, SLOT, WEIGHT
+from automl_loss.engine.kernels._flat import CURVED, F_SLOT, LEFT, LIVE, OPCODE, RIGHT, SLOPED, SLOT, WEIGHT
 from automl_loss.engine.kernels._jit import helper
 from automl_loss.engine.kernels._rows import curvatures, slopes
 from automl_loss.engine.kernels._sweeps import TERMINALS, pull
@@ -33,6 +33,12 @@ class Duals(NamedTuple):
 
 
 @helper
+def _matters(table: Any, i: Any) -> Any:
+    """Whether dL/df varies with the weight of an instruction; else its arguments' do not matter either."""
+    return table[i, LIVE] and (table[i, SLOPED] or table[i, CURVED])
+
+
+@helper
 def prepare_tangents(table: Any, tangents: Any) -> None:
     """Zero the tangents of what does not depend on f, which the sweeps leave alone."""
     for i in range(len(table)):
@@ -45,7 +51,7 @@ def forward_tangents(table: Any, own: Any, u: Any, rows: Any, duals: Any, count:
     """Fill the tangents along `u` of the instructions whose values are in `rows`, and their slopes."""
     duals.tangents[F_SLOT][:count] = u
     for i in range(len(table)):
-        if table[i, OPCODE] in TERMINALS or not table[i, LIVE]:
+        if table[i, OPCODE] in TERMINALS or not _matters(table, i):
             continue
         left, right, slot = table[i, LEFT], table[i, RIGHT], table[i, SLOT]
         a, b = rows[table[left, SLOT]], rows[table[right, SLOT]]
@@ -54,11 +60,8 @@ def forward_tangents(table: Any, own: Any, u: Any, rows: Any, duals: Any, count:
         slopes(table[i, OPCODE], a, wa, b, wb, rows[slot], da, db, count)
         if not table[i, SLOPED]:
             continue
-        t, ta, tb = (
-            duals.tangents[slot],
-            duals.tangents[table[left, SLOT]],
-            duals.tangents[table[right, SLOT]],
-        )
+        t = duals.tangents[slot]
+        ta, tb = duals.tangents[table[left, SLOT]], duals.tangents[table[right, SLOT]]
         if right == i:
             for k in range(count):
                 t[k] = da[k] * (wa * ta[k])
@@ -78,12 +81,14 @@ def backward_tangents(table: Any, own: Any, rows: Any, duals: Any, sums: Any, co
     duals.adjoint_tangents[last][:count] = 0.0
     aa, ab, bb = duals.second[0], duals.second[1], duals.second[2]
     for i in range(last, -1, -1):
-        if not table[i, LIVE]:
+        if not _matters(table, i):
             continue
         opcode, left, right, slot = table[i, OPCODE], table[i, LEFT], table[i, RIGHT], table[i, SLOT]
         g, gt = duals.adjoints[i], duals.adjoint_tangents[i]
-        if table[i, WEIGHT] >= 0:
-            sums[i] += _share(g, rows[slot], gt, duals.tangents[slot], duals.terms, count)
+        if table[i, WEIGHT] >= 0 and table[i, CURVED]:
+            sums[i] += _dot(gt, rows[slot], duals.terms, count)
+        if table[i, WEIGHT] >= 0 and table[i, SLOPED]:
+            sums[i] += _dot(g, duals.tangents[slot], duals.terms, count)
         if opcode in TERMINALS or not table[left, LIVE]:
             continue
         w, wa, wb = own[i], own[left], own[right]
@@ -95,16 +100,15 @@ def backward_tangents(table: Any, own: Any, rows: Any, duals: Any, sums: Any, co
         bent = table[i, SLOPED] and curvatures(opcode, a, wa, b, wb, rows[slot], da, aa, ab, bb, count)
         pull(opcode, g, da, w, ga, count)
         pull(opcode, gt, da, w, gta, count)
-        if right == i:
-            if bent:
-                _bend(w, g, aa, wa, ta, gta, count)
-            continue
-        pull(opcode, g, db, w, gb, count)
-        pull(opcode, gt, db, w, gtb, count)
-        if bent:
+        if right != i:
+            pull(opcode, g, db, w, gb, count)
+            pull(opcode, gt, db, w, gtb, count)
+        if bent and table[left, SLOPED]:
             _bend(w, g, aa, wa, ta, gta, count)
+            if right != i:
+                _bend(w, g, ab, wa, ta, gtb, count)
+        if bent and right != i and table[right, SLOPED]:
             _bend(w, g, ab, wb, tb, gta, count)
-            _bend(w, g, ab, wa, ta, gtb, count)
             _bend(w, g, bb, wb, tb, gtb, count)
 
 
@@ -116,10 +120,10 @@ def _bend(w: Any, g: Any, curvature: Any, weight: Any, tangent: Any, out: Any, c
 
 
 @helper
-def _share(g: Any, r: Any, gt: Any, rt: Any, terms: Any, count: Any) -> Any:
-    """The sum of g' r + g r' over one block, by halves: a fixed order that vectorises."""
+def _dot(a: Any, b: Any, terms: Any, count: Any) -> Any:
+    """The sum of a b over one block, by halves: a fixed order that vectorises."""
     for k in range(count):
-        terms[k] = np.float64(gt[k] * r[k] + g[k] * rt[k])
+        terms[k] = np.float64(a[k] * b[k])
     width = 1
     while width < count:
         width *= 2

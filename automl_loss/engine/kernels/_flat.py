@@ -12,7 +12,10 @@ from automl_loss.expression.primitive import Opcode
 from automl_loss.expression.program import Program
 
 # Columns of the table of instructions.
-OPCODE, LEFT, RIGHT, WEIGHT, SLOT, SLOPED, LIVE = range(7)
+OPCODE, LEFT, RIGHT, WEIGHT, SLOT, SLOPED, LIVE, CURVED = range(8)
+
+# Functions whose derivatives by their arguments are constant.
+STRAIGHT = (Opcode.ADD, Opcode.SUB, Opcode.MIN, Opcode.MAX, Opcode.ABS)
 
 # Slots of a block that hold the inputs; an instruction's own slot follows from its place.
 Y_SLOT, F_SLOT, FIRST_SLOT = range(3)
@@ -24,11 +27,11 @@ class FlatPrograms:
 
     Columns of `table`: `OPCODE`; `LEFT` and `RIGHT`, instructions of the same loss counted from its first, or
     the instruction itself where there is no argument; `WEIGHT`, the weight's column, -1 for an instruction
-    that has none; `SLOT`, the row of scratch memory that holds its values; `SLOPED`, whether its derivative
-    with respect to f can differ from zero; `LIVE`, whether the derivative of the loss with respect to it can.
+    that has none; `SLOT`, the row of scratch memory that holds its values; and three flags: `SLOPED`, it
+    varies with f; `LIVE`, the loss varies with it; `CURVED`, the derivative of the loss by it varies with f.
 
     Args:
-        table: `(instructions, 7)` int32.
+        table: `(instructions, 8)` int32.
         constants: `(instructions,)` float64, value of `CONSTANT` instructions, 0 elsewhere.
         offsets: `(losses + 1,)` int64; loss p is `table[offsets[p]:offsets[p + 1]]`.
         longest: number of instructions of the longest loss.
@@ -82,7 +85,7 @@ def _instructions(program: Program) -> tuple[npt.NDArray[np.int32], npt.NDArray[
         constants[-1] = float(program.constants[node])
     if program.softplus:
         append(Opcode.SOFTPLUS, places[0])
-    table = np.zeros((len(rows), 7), dtype=np.int32)
+    table = np.zeros((len(rows), 8), dtype=np.int32)
     table[:, :4] = rows
     _mark(table)
     return table, np.array(constants)
@@ -98,5 +101,14 @@ def _mark(table: npt.NDArray[np.int32]) -> None:
     table[-1, LIVE] = 1
     for place in range(len(table) - 1, -1, -1):
         opcode, left, right = table[place, :3].tolist()
-        if table[place, LIVE] and opcode != Opcode.SIGN:
-            table[[left, right], LIVE] = 1
+        if not table[place, LIVE]:
+            continue
+        for argument, other in ((left, right), (right, left)):
+            if argument == place or opcode == Opcode.SIGN:
+                continue
+            if opcode == Opcode.MUL or (opcode == Opcode.DIV and argument == left):
+                varies = bool(table[other, SLOPED])
+            else:
+                varies = opcode not in STRAIGHT and bool(table[place, SLOPED])
+            table[argument, LIVE] = 1
+            table[argument, CURVED] = table[place, CURVED] or varies

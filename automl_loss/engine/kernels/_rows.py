@@ -154,7 +154,7 @@ def slopes(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, db:
     elif opcode == EXP:
         limit = out.dtype.type(EXPONENT_LIMIT)
         for k in range(count):
-            da[k] = zero if wa * a[k] > limit else out[k]
+            da[k] = out[k] if wa * a[k] <= limit else zero
     elif opcode == SIGMOID:
         for k in range(count):
             da[k] = (one - out[k]) * out[k]

@@ -17,7 +17,8 @@ from automl_loss.losses.symbolic import SymbolicLoss
 
 FUNCTIONS = tuple(primitive for primitive in standard_primitives() if primitive.arity)
 TERMINALS = tuple(map(Expression, (*standard_primitives("y", "f", "f", "1", "-1"), constant(0.5))))
-EDGES = (0.0, 1.0, -1.0, 0.5, -0.25, 1e-7, 1e-30, -1e-30, 1e30, -1e30, 21.0, 90.0)
+EDGES = (0.0, 1.0, -1.0, 0.5, -0.25, 1e-7, 1e-30, -1e-30, 21.0, 90.0)
+HUGE = (1e30, -1e30)
 
 
 def _grow(children: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
@@ -66,6 +67,12 @@ def inputs(losses: int, batch: int = 5, outputs: int = 3, dtype: torch.dtype = t
     return [f.to(dtype), y.to(dtype), u.to(dtype)]
 
 
+def _pairs(numbers: tuple[float, ...], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Every pair of the numbers, as `(1, pairs, 1)` predictions and targets."""
+    points = torch.tensor(numbers, dtype=dtype)
+    return points.repeat(len(points)).view(1, -1, 1), points.repeat_interleave(len(points)).view(1, -1, 1)
+
+
 def assert_close(actual: Tensor, expected: Tensor, tolerance: float) -> None:
     """Where expected is finite actual is, within the tolerance times the loss's largest finite value."""
     finite = expected.isfinite()
@@ -78,7 +85,7 @@ def assert_close(actual: Tensor, expected: Tensor, tolerance: float) -> None:
     )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(populations())
 def test_value_and_both_gradients_equal_autograd_in_float64(losses: list[SymbolicLoss]) -> None:
     f, y, u = inputs(len(losses))
@@ -114,17 +121,29 @@ def test_float32_results_are_float32_and_near_those_of_float64(losses: list[Symb
 def test_extreme_inputs_give_finite_results_wherever_autograd_does(
     dtype: torch.dtype, losses: list[SymbolicLoss]
 ) -> None:
-    edges = torch.tensor(EDGES, dtype=dtype)
-    f = edges.repeat(len(EDGES)).view(1, -1, 1)
-    y = edges.repeat_interleave(len(EDGES)).view(1, -1, 1)
+    f, y = _pairs((*EDGES, *HUGE), dtype)
     weights = stacked_weights(losses, dtype)
     compiled, reference = kernel_for(losses), ReferenceKernel(losses)
-    for method in ("value", "gradient"):
-        actual, expected = (getattr(kernel, method)(f, y, weights) for kernel in (compiled, reference))
-        assert bool(actual.isfinite()[expected.isfinite()].all())
-        if method == "value":
-            assert torch.equal(actual.isnan(), expected.isnan())
-            assert torch.equal(actual.isposinf(), expected.isposinf())
+    actual, expected = compiled.value(f, y, weights), reference.value(f, y, weights)
+    assert torch.equal(actual.isnan(), expected.isnan())
+    assert torch.equal(actual.isposinf(), expected.isposinf())
+    assert torch.equal(actual.isneginf(), expected.isneginf())
+    actual, expected = compiled.gradient(f, y, weights), reference.gradient(f, y, weights)
+    assert bool(actual.isfinite()[expected.isfinite()].all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(losses=populations())
+def test_weight_gradients_at_edges_are_finite_wherever_autograds_are(
+    dtype: torch.dtype, losses: list[SymbolicLoss]
+) -> None:
+    f, y = _pairs(EDGES, dtype)
+    weights = stacked_weights(losses, dtype)
+    compiled, reference = kernel_for(losses), ReferenceKernel(losses)
+    u = torch.ones_like(f)
+    actual, expected = (kernel.weight_gradient(f, y, weights, u) for kernel in (compiled, reference))
+    assert bool(actual.isfinite()[expected.isfinite()].all())
 
 
 @pytest.mark.parametrize("name", [primitive.name for primitive in FUNCTIONS])
@@ -134,8 +153,7 @@ def test_each_primitive_has_torchs_derivatives_at_ties_and_zeros(name: str, acti
     terminals = standard_primitives("f", "y")[: primitive.arity]
     expression = Expression(primitive, tuple(map(Expression, terminals)))
     losses = [SymbolicLoss(expression, activation=activation)]
-    points = torch.tensor([0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-7, 25.0, 85.0], dtype=torch.float64)
-    f, y = points.repeat(len(points)).view(1, -1, 1), points.repeat_interleave(len(points)).view(1, -1, 1)
+    f, y = _pairs((0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-7, 25.0, 85.0), torch.float64)
     weights = torch.ones(1, expression.size, dtype=torch.float64)
     compiled, reference = kernel_for(losses), ReferenceKernel(losses)
     for method in ("value", "gradient"):

@@ -18,6 +18,12 @@ def flat(*texts: str, softplus: bool = False) -> FlatPrograms:
     return _flat.flatten(programs)
 
 
+def tunable(text: str) -> list[bool]:
+    """For each instruction, whether dL/df depends on its weight."""
+    table = flat(text).table
+    return [bool(live and (sloped or curved)) for sloped, live, curved in table[:, _flat.SLOPED :]]
+
+
 def opcodes(programs: FlatPrograms) -> list[Opcode]:
     return [Opcode(code) for code in programs.table[:, _flat.OPCODE]]
 
@@ -52,3 +58,12 @@ def test_nothing_under_a_sign_is_differentiated() -> None:
     assert names == ["F", "F", "Y", "MUL", "SIGN", "MUL"]
     assert programs.table[:, _flat.LIVE].tolist() == [1, 0, 0, 0, 1, 1]
     assert programs.table[:, _flat.SLOPED].tolist() == [1, 1, 0, 1, 0, 1]
+
+
+def test_a_weight_is_tunable_where_the_slope_depends_on_it() -> None:
+    # f y sub | y square y mul | add: the slope is that of -f alone.
+    assert tunable("add(mul(y, square(y)), sub(y, f))") == [True, False, True, *[False] * 4, True]
+    assert tunable("mul(y, log(f))") == [True] * 4
+    assert tunable("div(y, f)") == tunable("div(f, y)") == [True] * 3
+    assert tunable("min(y, f)") == [True, False, True]
+    assert not any(tunable("square(power(y, y))"))

@@ -1,0 +1,121 @@
+"""The program `autoloss`: its commands, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from automl_loss.cli import doctor, export, plugins, recipes, run, top
+from automl_loss.cli.failures import INTERRUPTED, describe
+
+_DEBUG = "--debug"
+
+app = typer.Typer(
+    name="autoloss",
+    help="Find a loss function under which your model does better on unseen data.",
+    epilog="Start with: autoloss run quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.command()(top.top)
+app.command()(export.export)
+app.add_typer(recipes.app, name="recipes")
+app.add_typer(plugins.app, name="plugins")
+app.command()(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import automl_loss
+
+        typer.echo(f"autoloss {automl_loss.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option(_DEBUG, help="Show the traceback of an error; may stand anywhere on the line.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        arguments: words of the command line after the program's name; default: those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 usage or recipe, 3 plugin, 4 no valid candidate, 5 cannot resume,
+        130 interrupted.
+    """
+    words, debug = _take_debug(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        with _sigterm_as_interrupt():
+            code = _invoke(words)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        code, message = describe(error)
+        if debug:
+            traceback.print_exception(error)
+        print(message, file=sys.stderr)
+        return code
+
+
+def _invoke(words: list[str]) -> int:
+    """Run one command; typer itself reports wrong usage and ends with 2."""
+    try:
+        get_command(app).main(words, prog_name="autoloss")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            raise KeyboardInterrupt from None
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def _take_debug(words: list[str]) -> tuple[list[str], bool]:
+    """The words without `--debug`, and whether it was among them; what follows `--` is left alone."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != _DEBUG]
+    return kept + words[end:], len(kept) < end
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM, which schedulers and `kill` send, stop a run as Ctrl-C does: resumable."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _silence_stdout() -> None:
+    """Give the interpreter, which flushes stdout at exit, somewhere to flush to."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,144 @@
+"""`autoloss doctor`: is this installation in order, and what to do where it is not."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from automl_loss.errors import AutolossError, PluginError
+
+_RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report.
+
+    Args:
+        subject: what was looked at.
+        state: `note` is worth knowing and stops nothing.
+        text: what was found, with the remedy unless it is `ok`.
+        exit_code: of the command, if this is the worst of the faults.
+    """
+
+    subject: str
+    state: Literal["ok", "note", "fault"]
+    text: str
+    exit_code: int = 0
+
+
+def doctor() -> None:
+    """Check Python, torch, the kernel cache, every plugin and the folder of runs."""
+    findings = []
+    for check in CHECKS:
+        for finding in check():
+            findings.append(finding)
+            mark = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}[finding.state]
+            typer.echo(f"{mark}  {finding.subject}: {finding.text}")
+    codes = {finding.exit_code for finding in findings if finding.state == "fault"}
+    if not codes:
+        typer.echo("All is in order.")
+        return
+    # 3 says that plugins are broken and nothing else is.
+    raise typer.Exit(PluginError.exit_code if codes == {PluginError.exit_code} else AutolossError.exit_code)
+
+
+def check_python() -> Iterator[Finding]:
+    """Which Python runs which automl-loss."""
+    import automl_loss
+
+    yield Finding(
+        "python",
+        "ok",
+        f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}",
+    )
+    yield Finding("automl-loss", "ok", f"{automl_loss.__version__} in {Path(automl_loss.__file__).parent}")
+
+
+def check_torch() -> Iterator[Finding]:
+    """Whether torch can be imported, and what it can compute on."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        text = f"cannot be imported ({error}). Install it again: pip install --force-reinstall torch"
+        yield Finding("torch", "fault", text, AutolossError.exit_code)
+        return
+    devices = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    yield Finding(
+        "torch",
+        "ok",
+        f"{torch.__version__}, {torch.get_num_threads()} threads, cuda: {', '.join(devices) or 'none'}",
+    )
+
+
+def check_kernels() -> Iterator[Finding]:
+    """Whether the compiled kernels can be kept on disk."""
+    try:
+        from automl_loss.engine.kernels import _entries
+    except (ImportError, OSError) as error:
+        text = f"cannot be imported ({error}). Install it again: pip install --force-reinstall numba"
+        yield Finding("compiled kernels", "fault", text, AutolossError.exit_code)
+        return
+    kernel: Any = _entries.value
+    folder = kernel.stats.cache_path
+    if folder is None:
+        text = (
+            "no folder can be written to keep them in, so every process spends seconds on compiling them. "
+            "Set NUMBA_CACHE_DIR to a folder that can be written."
+        )
+        yield Finding("compiled kernels", "note", text)
+        return
+    yield Finding("compiled kernels", "ok", f"kept in {folder}")
+
+
+def check_plugins() -> Iterator[Finding]:
+    """Whether every installed plugin loads and has its name for itself."""
+    from automl_loss.plugins.discovery import label
+    from automl_loss.plugins.loading import Registry
+
+    registry = Registry()
+    plugins = registry.plugins()
+    sound = 0
+    for plugin in plugins:
+        try:
+            registry.load(plugin.kind, f"{plugin.package}:{plugin.name}")
+            sound += 1
+        except PluginError as error:
+            yield Finding("plugin", "fault", str(error), PluginError.exit_code)
+    for (kind, name), count in Counter((plugin.kind, plugin.name) for plugin in plugins).items():
+        if count > 1:
+            rivals = [f"{p.package}:{name}" for p in plugins if (p.kind, p.name) == (kind, name)]
+            text = f"{label(kind)} {name!r} is offered {count} times; write {' or '.join(rivals)} in recipes."
+            yield Finding("plugin", "note", text)
+    yield Finding("plugins", "ok", f"{sound} of {len(plugins)} load")
+
+
+def check_folder() -> Iterator[Finding]:
+    """Whether runs can be written where they go by default."""
+    folder = _RUNS if _RUNS.exists() else Path()
+    try:
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            stream.write(b"autoloss")
+            stream.flush()
+    except OSError as error:
+        text = f"{folder.resolve()} cannot be written ({error.strerror}). Change folder, or run with -o DIR."
+        yield Finding("folder of runs", "fault", text, AutolossError.exit_code)
+        return
+    yield Finding("folder of runs", "ok", f"{_RUNS.resolve()} can be written")
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    check_python,
+    check_torch,
+    check_kernels,
+    check_plugins,
+    check_folder,
+)

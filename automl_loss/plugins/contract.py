@@ -1,0 +1,96 @@
+"""What a plugin's class must be, checked once when it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from automl_loss.errors import PluginError
+from automl_loss.expression.primitive import PrimitiveSet
+from automl_loss.plugins.config import PluginConfig
+from automl_loss.plugins.discovery import Plugin, PluginKind, label
+from automl_loss.plugins.evaluator import Evaluator
+from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.model import ModelFactory
+from automl_loss.plugins.strategy import SearchStrategy
+from automl_loss.plugins.task import Task
+
+API = 1
+"""Version of the plugin contract; a plugin states the one it was written for as `plugin_api`."""
+
+BASES: Mapping[PluginKind, type[Any]] = MappingProxyType(
+    {
+        "strategy": SearchStrategy,
+        "primitive_set": PrimitiveSet,
+        "task": Task,
+        "evaluator": Evaluator,
+        "model": ModelFactory,
+        "executor": Executor,
+    }
+)
+"""Abstract class of each plugin kind."""
+
+
+def check_class(plugin: Plugin, found: Any) -> type[Any]:
+    """The class that a plugin's target is, when it keeps the contract of its kind.
+
+    Args:
+        plugin: where it came from.
+        found: the object at the plugin's target.
+
+    Raises:
+        PluginError: it is no class of the kind, is abstract, speaks another `plugin_api`, or has no docstring
+            or no `Config`.
+    """
+    base = BASES[plugin.kind]
+    if not isinstance(found, type):
+        raise PluginError(
+            f"{plugin}: {plugin.target} is {found!r}; expected a subclass of automl_loss.{base.__name__}."
+        )
+    if not issubclass(found, base):
+        others = [label(kind) for kind, other in BASES.items() if issubclass(found, other)]
+        what = f"is of kind {others[0]}" if others else "is of no plugin kind"
+        raise PluginError(
+            f"{plugin}: class {found.__name__} {what}; expected a subclass of automl_loss.{base.__name__}."
+        )
+    _check_api(plugin, found)
+    if plugin.kind == "primitive_set" and not hasattr(found, "Config"):
+        # The base class lies below pydantic's layer, so it cannot hold the default that other kinds inherit.
+        found.Config = PluginConfig  # type: ignore[attr-defined]
+    breaches = [*_abstract(found), *_docstring(found), *_config(found)]
+    if breaches:
+        raise PluginError(f"{plugin}: class {found.__name__} {'; '.join(breaches)}.")
+    return found
+
+
+def _check_api(plugin: Plugin, found: type[Any]) -> None:
+    stated = getattr(found, "plugin_api", None)
+    if stated == API:
+        return
+    if not isinstance(stated, int):
+        verdict = f"which is no version; state `plugin_api = {API}`"
+    elif stated > API:
+        verdict = f"newer than {API}, which this automl-loss offers; upgrade automl-loss"
+    else:
+        update = plugin.target.rpartition(":")[0] if plugin.is_local else plugin.package
+        verdict = f"older than {API}, which this automl-loss offers; upgrade {update}"
+    raise PluginError(f"{plugin}: class {found.__name__} has plugin_api = {stated!r}, {verdict}.")
+
+
+def _abstract(found: type[Any]) -> list[str]:
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    return [f"does not define {', '.join(missing)}"] if missing else []
+
+
+def _docstring(found: type[Any]) -> list[str]:
+    if (found.__doc__ or "").strip():
+        return []
+    return ["has no docstring, whose first line `autoloss plugins show` prints"]
+
+
+def _config(found: type[Any]) -> list[str]:
+    config = getattr(found, "Config", None)
+    if isinstance(config, type) and issubclass(config, PluginConfig):
+        return []
+    return [f"has Config = {config!r}, expected a nested `class Config(automl_loss.PluginConfig)`"]
