@@ -1,141 +1,103 @@
-"""The wheel, installed away from the checkout: what a user of `pip install automl-loss` has."""
+"""The package as users get it: the wheel and the editable installation, away from the source tree."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 import zipfile
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from automl_loss.plugins import Registry
-
 ROOT = Path(__file__).parents[1]
+BUILD = "import sys; from hatchling.build import *; print({hook}(sys.argv[1]))"
 
 
-@dataclass(frozen=True)
 class Installation:
-    """A virtual environment with the wheel in it, and the dependencies of this one in sight."""
+    """The package in a folder of its own, run by a Python that sees no other copy of its code.
 
-    python: Path
-    wheel: Path
-    folder: Path
+    `python -S` reads no `.pth` file, so the editable installation that the tests run from is out of sight.
+    """
 
-    def run(self, *words: str | Path) -> str:
+    def __init__(self, folder: Path, *, editable: bool) -> None:
+        hook = "build_editable" if editable else "build_wheel"
+        built = subprocess.run(
+            [sys.executable, "-c", BUILD.format(hook=hook), str(folder)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.site, self.work = folder / "site", folder / "work"
+        self.work.mkdir()
+        wheel = folder / built.stdout.split()[-1]
+        command = [
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            "--target",
+            str(self.site),
+            str(wheel),
+        ]
+        subprocess.run([sys.executable, "-m", *command], check=True)
+        self.files = zipfile.ZipFile(wheel).namelist()
+        links = [line for file in self.site.glob("*.pth") for line in file.read_text().splitlines()]
+        self._path = [str(self.site), *links, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+
+    def python(self, words: Sequence[str]) -> str:
+        """What Python prints."""
         done = subprocess.run(
-            [str(word) for word in words],
-            cwd=self.folder,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            [sys.executable, "-S", *words],
+            cwd=self.work,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(self._path)},
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    folder = tmp_path_factory.mktemp("packaging")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    venv = folder / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    python = venv / "bin" / "python"
-    # Paths in a .pth file are added as they are, and .pth files in them are not read: the dependencies of
-    # this environment are in sight, its editable install of the checkout is not.
-    (site,) = (venv / "lib").glob("python*/site-packages")
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
-    subprocess.run(
-        [*pip, "install", "--no-deps", "--no-index", "--force-reinstall", "--ignore-installed", str(wheel)],
-        check=True,
-        capture_output=True,
-    )
-    return Installation(python, wheel, folder)
+@pytest.fixture(scope="module", params=["wheel", "editable"])
+def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp(request.param), editable=request.param == "editable")
 
 
-def test_the_wheel_runs_without_the_checkout(installed: Installation) -> None:
-    program = (
-        "import automl_loss, autoloss_gp, sys; print(automl_loss.__file__, autoloss_gp.__file__, *sys.path)"
-    )
-    text = installed.run(installed.python, "-c", program)
-    assert str(ROOT) not in text
-    assert text.count(str(installed.folder)) >= 2
+def test_the_code_that_runs_is_the_installed_one(installation: Installation) -> None:
+    file = Path(installation.python(["-c", "import automl_loss; print(automl_loss.__file__)"]).strip())
+    home = ROOT if installation.site.joinpath("automl_loss").exists() is False else installation.site
+    assert file == home / "automl_loss" / "__init__.py"
 
 
-def test_every_plugin_of_the_wheel_loads(installed: Installation) -> None:
-    program = (
-        "from automl_loss.plugins import Registry\n"
-        "registry = Registry()\n"
-        "for plugin in registry.plugins():\n"
-        "    print(plugin.kind, plugin.name, registry.load(plugin.kind, plugin.name).cls.__module__)\n"
-    )
-    here = [[p.kind, p.name] for p in Registry().plugins() if p.package == "automl-loss"]
-    assert len(here) > 10
-    lines = installed.run(installed.python, "-c", program).splitlines()
-    assert [line.split()[:2] for line in lines] == here
-
-
-def test_the_command_lists_the_plugins(installed: Installation) -> None:
-    text = installed.run(installed.python.with_name("autoloss"), "plugins", "list")
-    assert "autoloss_gp.evomal:EvoMAL" in text
-    assert text == installed.run(installed.python, "-m", "automl_loss.cli", "plugins", "list")
-    assert text == installed.run(installed.python, "-m", "automl_loss", "plugins", "list")
-
-
-def test_recipes_are_in_the_wheel_and_in_an_editable_install(installed: Installation) -> None:
-    program = (
-        "from automl_loss.recipe import shipped_recipes\nfor r in shipped_recipes(): print(r.name, r.path)"
-    )
-    lines = installed.run(installed.python, "-c", program).splitlines()
-    recipes = {
-        str(file.relative_to(ROOT / "recipes").with_suffix("")) for file in ROOT.glob("recipes/**/*.yaml")
+def test_every_shipped_plugin_is_found_and_loads(installation: Installation) -> None:
+    listed = json.loads(installation.python(["-m", "automl_loss", "plugins", "list", "--json"]))
+    assert {"strategy", "primitive_set", "task", "evaluator", "model", "executor"} == {
+        plugin["kind"] for plugin in listed if plugin["package"] == "automl-loss"
     }
-    assert "quickstart" in recipes
-    assert {line.split()[0] for line in lines} == recipes
-    assert all(str(installed.folder) in line.split()[1] for line in lines)
-    here = subprocess.run(
-        [sys.executable, "-c", program], cwd=installed.folder, capture_output=True, text=True
-    )
-    assert {line.split()[0] for line in here.stdout.splitlines()} == recipes
+    assert "All is in order." in installation.python(["-m", "automl_loss", "doctor"])
 
 
-def test_quickstart_can_be_planned_from_the_wheel(installed: Installation) -> None:
-    text = installed.run(installed.python.with_name("autoloss"), "run", "quickstart", "--dry-run")
-    assert "name: quickstart" in text
-    assert "Training-step equivalents" in text
+def test_the_first_command_of_the_readme_gets_as_far_as_training(installation: Installation) -> None:
+    plan = installation.python(["-m", "automl_loss", "run", "quickstart", "--dry-run", "--json"])
+    assert json.loads(plan)["recipe"]["name"] == "quickstart"
 
 
-def test_the_wheel_has_the_code_alone_and_all_of_it(installed: Installation) -> None:
-    with zipfile.ZipFile(installed.wheel) as wheel:
-        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    code = [*ROOT.glob("automl_loss/**/*.py"), *ROOT.glob("plugins/autoloss_*/**/*.py")]
-    expected = {str(file.relative_to(ROOT)).removeprefix("plugins/") for file in code}
-    packages = {name.partition("/")[0] for name in expected}
-    expected |= {f"automl_loss/{file.relative_to(ROOT)}" for file in ROOT.glob("recipes/**/*.yaml")}
-    expected |= {f"{package}/py.typed" for package in packages}
-    assert names == expected
+def test_the_console_script_is_the_program(installation: Installation) -> None:
+    points = next(installation.site.glob("automl_loss-*.dist-info")) / "entry_points.txt"
+    assert "autoloss = automl_loss.cli:main" in points.read_text().splitlines()
 
 
-def test_the_lock_has_a_version_of_every_dependency_that_the_project_allows() -> None:
-    import tomllib
-
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    pins = [line.split("==") for line in lines if not line.startswith("#")]
-    locked = {canonicalize_name(name): version for name, version in pins}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    stated = list(chain(project["dependencies"], *project["optional-dependencies"].values()))
-    assert len(stated) > 20
-    for requirement in map(Requirement, stated):
-        version = locked[canonicalize_name(requirement.name)]
-        assert requirement.specifier.contains(version), f"{requirement} is locked at {version}"
-        assert "+" not in version
+def test_the_wheel_has_types_licence_recipes_and_no_tests(installation: Installation) -> None:
+    if not installation.site.joinpath("automl_loss").exists():
+        pytest.skip("an editable installation has no files of its own")
+    files = set(installation.files)
+    assert {"automl_loss/py.typed", "automl_loss/recipes/quickstart.yaml", "autoloss_gp/py.typed"} <= files
+    assert any(file.endswith("dist-info/licenses/LICENSE") for file in files)
+    sources = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("automl_loss/**/*.py")}
+    sources |= {path.relative_to(ROOT / "plugins").as_posix() for path in ROOT.glob("plugins/**/*.py")}
+    assert {file for file in files if file.endswith(".py")} == sources

@@ -80,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exception(error)
         print(message, file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # Output goes to a full disk, say, and the error above is about that.
+            _silence_stdout()
         return code
 
 

@@ -16,8 +16,8 @@ Space = Literal["prediction", "raw"]
 class Loss(ABC):
     """A loss function: frozen, picklable, importable without torch.
 
-    Elementwise losses (`space == "prediction"`) compare a prediction f with a target y of the same shape: softmax
-    probability and one-hot, sigmoid and {0, 1}, or standardised regression values. Handcrafted ones
+    Elementwise losses (`space == "prediction"`) compare a prediction f with a target y of the same shape:
+    softmax probability and one-hot, sigmoid and {0, 1}, or standardised regression values. Handcrafted ones
     (`space == "raw"`) take raw outputs and targets as the data set holds them, for numerical reasons.
     The training loss is `scale * mean over the batch of the sum over outputs of value(...)`.
 
@@ -34,8 +34,8 @@ class Loss(ABC):
 
         Args:
             prediction: `(batch, outputs)` float tensor: f, or the raw output when `space == "raw"`.
-            target: y of the same shape; when `space == "raw"`: `(batch,)` class indices for classification, else
-                `(batch, outputs)` floats.
+            target: y of the same shape; when `space == "raw"`: `(batch,)` class indices for classification,
+                else `(batch, outputs)` floats.
             weights: 1-d tensor in place of `self.weights`.
 
         Returns:
@@ -66,7 +66,10 @@ class Loss(ABC):
 
     @abstractmethod
     def to_source(self) -> str:
-        """Body of a Python function of `(prediction, target)` that uses torch alone; weights folded in, scale not."""
+        """Body of a Python function of `(prediction, target)` that uses torch alone.
+
+        The weights are folded in, the scale is not.
+        """
 
     @property
     def latex(self) -> str | None:

@@ -58,7 +58,7 @@ def test_no_folder_for_compiled_kernels_is_a_note(
     from automl_loss.engine.kernels import _entries
 
     class Uncached:
-        class stats:  # noqa: N801
+        class stats:
             cache_path = None
 
     monkeypatch.setattr(_entries, "value", Uncached)

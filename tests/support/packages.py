@@ -1,4 +1,4 @@
-"""Source of a sound plugin, for tests that write packages."""
+"""Third-party packages for tests to write: the source of a sound plugin, and the folders of an installation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class {name}(SearchStrategy):
 
 
 def install(folder: Path, package: str, strategies: str, modules: Mapping[str, str]) -> None:
-    """Write what installing a package leaves behind: its metadata with strategies, and its modules by name."""
+    """Write what installing a package leaves behind: its metadata with strategies, and modules by name."""
     info = folder / f"{package}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
