@@ -1,8 +1,8 @@
 """automl-loss finds loss functions.
 
 Given a task and a model, it searches for a loss under which that model, trained from scratch, does better on
-unseen data. `run` is the entry; the classes are what plugins derive from. Importing this imports neither torch
-nor optuna.
+unseen data. `run` is the entry; the classes are what plugins derive from. Importing this imports neither
+torch nor optuna.
 """
 
 from __future__ import annotations

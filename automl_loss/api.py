@@ -1,4 +1,4 @@
-"""The Python interface: `run`, `resume` and `load_loss`, beside the command line."""
+"""The Python interface: `run` and `load_loss`, beside the command line."""
 
 from __future__ import annotations
 
@@ -52,15 +52,18 @@ def run(
     """
     from automl_loss.search.run import Run
     from automl_loss.search.run_directory import RunDirectory
+    from automl_loss.search.setup import set_up
 
     resolved = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    # Whatever is wrong with data, model or options is found before a folder is made.
+    setup = set_up(resolved)
     if resume:
         place = RunDirectory.open(Path(directory or Path("runs") / resolved.name))
     else:
         place = RunDirectory.create(resolved.name, Path(directory) if directory is not None else None)
     with place:
         _settle_recipe(resolved, place)
-        return Run(resolved, place, callback).execute()
+        return Run(setup, place, callback).execute()
 
 
 def _settle_recipe(recipe: Recipe, place: RunDirectory) -> None:
@@ -73,8 +76,8 @@ def _settle_recipe(recipe: Recipe, place: RunDirectory) -> None:
         changed = recipe.difference(recorded)
         if changed:
             raise ResumeError(
-                f"{place.path} was made by a recipe that differs in {', '.join(changed)}. Only budget, executor, finalists "
-                f"and retraining may change on resume; go on with {place.recipe}, or start a new run."
+                f"{place.path} was made by a recipe that differs in {', '.join(changed)}. Only budget, executor, "
+                f"finalists and retraining may change on resume; go on with {place.recipe}, or start a new run."
             )
     facts = "".join(f"# {name}: {version}\n" for name, version in versions(recipe).items())
     replace_text(place.recipe, f"# The resolved recipe of this run, made with:\n{facts}\n{recipe.to_yaml()}")
@@ -105,8 +108,14 @@ def read_loss(path: str | Path) -> tuple[Any, Any]:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         problem = data["problem"]
-        return loss_from_json(data["loss"]), Problem(**{**problem, "input_shape": tuple(problem["input_shape"])})
+        return loss_from_json(data["loss"]), Problem(
+            **{**problem, "input_shape": tuple(problem["input_shape"])}
+        )
     except FileNotFoundError:
-        raise AutolossError(f"{file}: there is no such file; a run writes it when it ends or is interrupted.") from None
+        raise AutolossError(
+            f"{file}: there is no such file; a run writes it when it ends or is interrupted."
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise AutolossError(f"{file}: this is not a loss written by automl-loss ({type(error).__name__}: {error}).") from error
+        raise AutolossError(
+            f"{file}: this is not a loss written by automl-loss ({type(error).__name__}: {error})."
+        ) from error

@@ -1,7 +1,7 @@
 """Named seed streams: every random number of a run is a function of (run seed, names) alone.
 
-Stages of a run (learning-rate selection, search, finalists, retraining) draw from disjoint streams, so that no
-choice is made on the random numbers it is later judged by.
+Stages of a run (learning-rate selection, search, finalists, retraining) draw from disjoint streams, so that
+no choice is made on the random numbers it is later judged by.
 """
 
 from __future__ import annotations

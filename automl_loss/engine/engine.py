@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path as FilePath
 
 import torch
 from torch import Tensor
@@ -62,6 +63,7 @@ class EngineSource:
         device: torch device.
         dtype: name of a torch dtype.
         compiled: whether to use the compiled loss kernels.
+        folder: where a metric by import path is looked for, beside the working directory.
     """
 
     task: Callable[[], Task]
@@ -75,6 +77,7 @@ class EngineSource:
     device: str = "cpu"
     dtype: str = "float32"
     compiled: bool = True
+    folder: FilePath | None = None
 
 
 class Engine:
@@ -96,7 +99,7 @@ class Engine:
         splits = corrupt(self.task.splits(source.seed), source.options, self.problem, source.seed)
         self._train_rows = Rows.of(splits.train, self.problem, self.device, self._dtype)
         self._validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)
-        self.metric: Metric = get_metric(self.problem.metric, self.problem)
+        self.metric: Metric = get_metric(self.problem.metric, self.problem, source.folder)
         self.network = Network(source.model(), self.problem, self.device, self._dtype)
         self.width = source.training.width or width_for(self.network)
 

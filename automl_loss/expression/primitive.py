@@ -42,8 +42,8 @@ class Primitive:
     Args:
         name: as written in expressions, e.g. `mul`, `f`, `-1`.
         arity: number of arguments; 0 for a terminal.
-        function: the function on torch tensors of equal shape, elementwise and shape-keeping, with finite values
-            and gradients on finite input. `None` for terminals.
+        function: the function on torch tensors of equal shape, elementwise and shape-keeping, with finite
+            values and gradients on finite input. `None` for terminals.
         source: Python text of the function with `{0}`, `{1}` for the arguments, using only `torch`, for
             exported modules, e.g. `"torch.tanh({0})"`. For terminals: `"y"`, `"f"` or a number.
         sympy: the same on SymPy expressions, for LaTeX and export. `None`: shown as an undefined function.
@@ -65,8 +65,8 @@ class Primitive:
 class PrimitiveSet(ABC):
     """Plugin kind `primitive_set`: the words that strategies may build losses from.
 
-    Laws: names are unique; terminals include `y` (target) and `f` (prediction); every function keeps shape and
-    dtype, and is finite with finite gradient on 0, negative, huge and tiny input.
+    Laws: names are unique; terminals include `y` (target) and `f` (prediction); every function keeps shape
+    and dtype, and is finite with finite gradient on 0, negative, huge and tiny input.
     """
 
     plugin_api: ClassVar[int] = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl_loss.losses.problem import Kind
@@ -28,12 +28,14 @@ class Family:
         defaults: of the parameters.
         source: the same as Python text, in `prediction`, `target`, `log_p`, `residual` and the parameters.
         latex: in p and r, with `<name>` where a parameter stands.
+        ranges: open intervals that parameters must lie in; any finite number where there is none.
     """
 
     function: Callable[..., Tensor]
     defaults: dict[str, float]
     source: str
     latex: str
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def _log_p(raw: Tensor, target: Tensor) -> Tensor:
@@ -116,6 +118,7 @@ _CLASSIFICATION = {
         {"epsilon": 0.1},
         "torch.nn.functional.cross_entropy(prediction, target, reduction='none', label_smoothing=epsilon)",
         r"-(1 - <epsilon>) \log p - \frac{<epsilon>}{n} \sum_i \log p_i",
+        {"epsilon": (0.0, 1.0)},
     ),
     "focal": Family(
         _focal,
@@ -126,7 +129,9 @@ _CLASSIFICATION = {
     "poly1": Family(
         _poly1, {"epsilon": 1.0}, "-log_p - epsilon * torch.expm1(log_p)", r"-\log p + <epsilon> (1 - p)"
     ),
-    "gce": Family(_gce, {"q": 0.7}, "-torch.expm1(q * log_p) / q", r"\frac{1 - p^{<q>}}{<q>}"),
+    "gce": Family(
+        _gce, {"q": 0.7}, "-torch.expm1(q * log_p) / q", r"\frac{1 - p^{<q>}}{<q>}", {"q": (0.0, math.inf)}
+    ),
     "symmetric_ce": Family(
         _symmetric_ce,
         {"alpha": 0.1, "beta": 1.0},
@@ -151,6 +156,7 @@ _REGRESSION = {
         {"delta": 1.0},
         "torch.nn.functional.huber_loss(prediction, target, reduction='none', delta=delta)",
         r"\begin{cases} r^2 / 2 & |r| \le <delta> \\ <delta> (|r| - <delta> / 2) & |r| > <delta> \end{cases}",
+        {"delta": (0.0, math.inf)},
     ),
     "log_cosh": Family(
         _log_cosh,
@@ -163,12 +169,14 @@ _REGRESSION = {
         {"nu": 3.0},
         "0.5 * (nu + 1.0) * torch.log1p(torch.square(residual) / nu)",
         r"\frac{<nu> + 1}{2} \log\left(1 + r^2 / <nu>\right)",
+        {"nu": (0.0, math.inf)},
     ),
     "pinball": Family(
         _pinball,
         {"tau": 0.5},
         "torch.maximum(-tau * residual, (1.0 - tau) * residual)",
         r"\max(-<tau> r, (1 - <tau>) r)",
+        {"tau": (0.0, 1.0)},
     ),
 }
 

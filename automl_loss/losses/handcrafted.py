@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -25,7 +26,8 @@ class HandcraftedLoss(Loss):
         scale: one constant.
 
     Raises:
-        ValueError: there is no such family for the kind of problem, or it has no such parameter.
+        ValueError: there is no such family for the kind of problem, it has no such parameter, or the
+            parameter is out of range.
 
     Example:
         >>> HandcraftedLoss("gce", "multiclass", {"q": 0.5}).key
@@ -43,12 +45,16 @@ class HandcraftedLoss(Loss):
         families = families_of(self.kind)
         if self.name not in families:
             raise ValueError(f"no {self.kind} loss {self.name!r}; there are {', '.join(families)}.")
-        defaults, given = families[self.name].defaults, dict(self.parameters)
+        family, given = families[self.name], dict(self.parameters)
         for name in given:
-            if name not in defaults:
-                accepted = ", ".join(defaults) or "none"
+            if name not in family.defaults:
+                accepted = ", ".join(family.defaults) or "none"
                 raise ValueError(f"{self.name} has no parameter {name!r}; it has {accepted}.")
-        parameters = {name: float(given.get(name, default)) for name, default in defaults.items()}
+        parameters = {name: float(given.get(name, default)) for name, default in family.defaults.items()}
+        for name, value in parameters.items():
+            low, high = family.ranges.get(name, (-math.inf, math.inf))
+            if not low < value < high:
+                raise ValueError(f"{self.name} takes {name} in ({low:g}, {high:g}) but got {value:g}.")
         object.__setattr__(self, "parameters", tuple(parameters.items()))
         object.__setattr__(self, "scale", float(self.scale))
 

@@ -13,8 +13,9 @@ class Problem:
     """Shape and aim of a learning task.
 
     Args:
-        kind: `multiclass` (prediction f = softmax of the raw output, target y one-hot), `binary` (one logit, f
-            its sigmoid, y in {0, 1}) or `regression` (f the raw output, y standardised by the training split).
+        kind: `multiclass` (prediction f = softmax of the raw output, target y one-hot), `binary` (one logit,
+            f its sigmoid, y in {0, 1}) or `regression` (f the raw output, y standardised by the training
+            split).
         input_shape: shape of one input, without the batch.
         output_dim: number of raw outputs: classes, 1 for binary, targets for regression.
         task_loss: the loss one would use without a search: `cross_entropy`, `binary_cross_entropy` or `mse`.

@@ -1,7 +1,8 @@
 """The six plugin kinds, what passes between them and the core, and how plugins are found.
 
-`SearchStrategy`, `Evaluator`, `Task`, `ModelFactory`, `Executor` and `PrimitiveSet` are the abstract kinds; `Candidate`,
-`Outcome` and `Context` pass between them; `Registry` finds and loads. Importing this imports no plugin and no torch.
+`SearchStrategy`, `Evaluator`, `Task`, `ModelFactory`, `Executor` and `PrimitiveSet` are the abstract kinds;
+`Candidate`, `Outcome` and `Context` pass between them; `Registry` finds and loads. Importing this imports no
+plugin and no torch.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ Stage = Callable[[Chunk], list[Outcome]]
 class ChunkMap(Protocol):
     """Runs a stage on chunks of candidates and records what each chunk gave.
 
-    A stage is a pure, picklable function of one chunk (bind the engine with `functools.partial`). A chunk that is
-    already in the ledger is not computed again, so evaluators need no resume code.
+    A stage is a pure, picklable function of one chunk (bind the engine with `functools.partial`). A chunk
+    that is already in the ledger is not computed again, so evaluators need no resume code.
     """
 
     def __call__(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
@@ -57,8 +57,8 @@ class Context:
 class Evaluator(ABC):
     """Gives every candidate of a generation an outcome.
 
-    It runs in the main process and sees the whole generation after the core's filters. Laws: outcomes come in the
-    order of the candidates, one each; a bad loss is an outcome, never an exception.
+    It runs in the main process and sees the whole generation after the core's filters. Laws: outcomes come in
+    the order of the candidates, one each; a bad loss is an outcome, never an exception.
     """
 
     plugin_api: ClassVar[int] = 1

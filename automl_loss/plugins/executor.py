@@ -15,7 +15,8 @@ Result = TypeVar("Result")
 class Executor(ABC):
     """Runs pure functions on fixed chunks.
 
-    Laws: results come in the order of the items; the executor changes no result; after `close` no process is left.
+    Laws: results come in the order of the items; the executor changes no result; after `close` no
+    process is left.
     """
 
     plugin_api: ClassVar[int] = 1

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 class ModelFactory(ABC):
-    """Makes freshly initialised base networks from torch's global generator, which the engine seeds and restores.
+    """Makes freshly initialised base networks.
 
-    Laws: same seed -> same parameters; the network maps `(batch, *input_shape)` to `(batch, output_dim)` raw outputs,
-    without softmax or sigmoid.
+    They draw from torch's global generator, which the engine seeds and restores.
+
+    Laws: same seed -> same parameters; the network maps `(batch, *input_shape)` to `(batch, output_dim)` raw
+    outputs, without softmax or sigmoid.
     """
 
     plugin_api: ClassVar[int] = 1

@@ -33,10 +33,18 @@ class Status(Enum):
 
 _ADVICE = {
     Status.EVALUATED: "Trained in full; its fitness is the validation metric.",
-    Status.CACHED: "Equivalent to an earlier candidate, whose outcome it shares; switch off `filters.equivalence` to train it.",
-    Status.REJECTED: "A filter found that it cannot train the model; switch the filter off under `filters:` to train it anyway.",
+    Status.CACHED: (
+        "Equivalent to an earlier candidate, whose outcome it shares; "
+        "switch off `filters.equivalence` to train it."
+    ),
+    Status.REJECTED: (
+        "A filter found that it cannot train the model; "
+        "switch the filter off under `filters:` to train it anyway."
+    ),
     Status.DIVERGED: "Training became non-finite; try a lower `training.lr` or `training.scale: matched`.",
-    Status.PRUNED: "Stopped early at a rung as unpromising; set `training.rungs: []` to train every candidate in full.",
+    Status.PRUNED: (
+        "Stopped early at a rung as unpromising; set `training.rungs: []` to train every candidate in full."
+    ),
     Status.FAILED: "A fault of the machine or of a plugin stopped it; `--resume` tries it again.",
 }
 
@@ -71,7 +79,7 @@ class Outcome:
 
     @property
     def rank_key(self) -> tuple[Any, ...]:
-        """Sort key, best first: completed by fitness; then pruned, furthest and best rung first; then the rest.
+        """Sort key, best first: completed by fitness; pruned, furthest and best rung first; the rest.
 
         Ties keep ask order by id, so ranking is deterministic.
         """

@@ -18,12 +18,12 @@ from automl_loss.plugins.outcome import Outcome
 class SearchStrategy(ABC):
     """A search method over losses.
 
-    The search calls `ask` and `tell` in turn. One `ask` is one generation; its outcomes come back in one `tell`, in
-    ask order, whatever their status.
+    The search calls `ask` and `tell` in turn. One `ask` is one generation; its outcomes come back in one
+    `tell`, in ask order, whatever their status.
 
     Laws, each checked by `automl_loss.testing`:
-        1. Same seed and same tells -> same asks. A run is resumed by replaying the recorded outcomes, so a strategy
-           writes no checkpoint and draws randomness from `rng` alone.
+        1. Same seed and same tells -> same asks. A run is resumed by replaying the recorded outcomes, so a
+           strategy writes no checkpoint and draws randomness from `rng` alone.
         2. `ask` returns `[]` when the strategy is done, and only then.
         3. Candidate ids are new and increase by one, from 1.
         4. `tell` accepts outcomes of every status.
@@ -42,7 +42,9 @@ class SearchStrategy(ABC):
     class Config(PluginConfig):
         """Options of the strategy in a recipe."""
 
-    def __init__(self, config: Any, problem: Problem, primitives: PrimitiveSet, rng: np.random.Generator) -> None:
+    def __init__(
+        self, config: Any, problem: Problem, primitives: PrimitiveSet, rng: np.random.Generator
+    ) -> None:
         self.config = config
         self.problem = problem
         self.primitives = primitives
@@ -50,7 +52,7 @@ class SearchStrategy(ABC):
 
     @classmethod
     def check(cls, config: Any, problem: Problem) -> list[str]:
-        """Reasons why the strategy does not apply to the problem, each with its remedy; empty when it does."""
+        """Reasons why the strategy does not apply to the problem, each with its remedy; empty if it does."""
         return []
 
     @abstractmethod

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from automl_loss.losses.problem import Problem
@@ -40,11 +39,12 @@ class Splits:
 class Task(ABC):
     """A learning task.
 
-    Options that every task has (`metric`, `label_noise`, `outliers`, `imbalance`, `clean_validation`) are the core's:
-    it applies them to what `splits` returns. Test rows stay clean, and are reached by retraining alone.
+    Options that every task has (`metric`, `label_noise`, `outliers`, `imbalance`, `clean_validation`) are the
+    core's: it applies them to what `splits` returns. Test rows stay clean, and are reached by retraining
+    alone.
 
-    Laws: the three splits are disjoint and depend on `seed` alone; scalers are fitted on training rows; nothing is
-    fetched at import.
+    Laws: the three splits are disjoint and depend on `seed` alone; scalers are fitted on training rows;
+    nothing is fetched at import.
     """
 
     plugin_api: ClassVar[int] = 1

@@ -107,6 +107,7 @@ def _resolve(
         task_options=common["task"],
         executor_options=common["executor"],
         notices=tuple(notices),
+        folder=folder,
     )
 
 

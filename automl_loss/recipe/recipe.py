@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from automl_loss.engine.corruption import TaskOptions
@@ -51,6 +52,7 @@ class Recipe:
         requires: packages that must be installed.
         device: torch device.
         notices: what a person should know about how the recipe was read.
+        folder: where the recipe lies; the user's own modules are looked for there, too.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Recipe:
     requires: tuple[str, ...]
     device: str
     notices: tuple[str, ...] = field(default=(), compare=False)
+    folder: Path | None = field(default=None, compare=False)
 
     def to_data(self) -> dict[str, Any]:
         """The recipe as plain data, keys in the order recipes are written."""

@@ -1,4 +1,4 @@
-"""The final round: the best few losses and the best handcrafted one, on fresh seeds, each at its best rate.
+"""The final round: the best few losses and the best handcrafted ones, on fresh seeds, each at its best rate.
 
 One lucky run must not decide. All choices here are made on validation.
 """
@@ -22,7 +22,7 @@ class Finalist:
     """A loss of the final round.
 
     Args:
-        id: the candidate's; `None` for the handcrafted one.
+        id: the candidate's; `None` for a handcrafted one.
         name: for a person.
         loss: as trained in the search.
         selection: its best learning rate on fresh seeds and the fitness there.
@@ -34,15 +34,19 @@ class Finalist:
     selection: Selection
 
 
+HANDCRAFTED = 3
+"""Handcrafted losses that reach the final round: one run each does not tell the best from the next best."""
+
+
 def best_handcrafted(
     trainer: LaneTrainer, lr: float, factors: Sequence[float], steps: int, progress: Progress | None = None
-) -> tuple[Loss, Selection]:
-    """The handcrafted loss that is best on validation, each at its best rate, one run each."""
+) -> list[Loss]:
+    """The handcrafted losses that are best on validation, best first, each at its best rate, one run each."""
     engine = trainer.engine
     losses = engine.match_scale(list(catalogue(engine.problem)))
     selections = select_lr(trainer, "handcrafted", losses, [lr * f for f in factors], steps, seeds=1, progress=progress)
-    best = min(range(len(losses)), key=lambda i: selections[i].fitness)
-    return losses[best], selections[best]
+    order = sorted(range(len(losses)), key=lambda i: selections[i].fitness)
+    return [losses[i] for i in order[:HANDCRAFTED]]
 
 
 def choose(outcomes: Iterable[Outcome], count: int) -> list[Outcome]:
@@ -54,7 +58,7 @@ def choose(outcomes: Iterable[Outcome], count: int) -> list[Outcome]:
 def final_round(
     trainer: LaneTrainer,
     chosen: Sequence[Outcome],
-    handcrafted: Loss | None,
+    handcrafted: Sequence[Loss],
     lr: float,
     factors: Sequence[float],
     steps: int,
@@ -66,7 +70,7 @@ def final_round(
     Args:
         trainer: trains lanes.
         chosen: outcomes from the search.
-        handcrafted: the best handcrafted loss, or `None` to leave it out.
+        handcrafted: the best handcrafted losses.
         lr: the search's learning rate.
         factors: multiples of it to try.
         steps: length of the runs: the retraining length.
@@ -74,8 +78,7 @@ def final_round(
         progress: called with (runs done, runs in all).
     """
     entries: list[tuple[int | None, str, Loss]] = [(o.id, f"candidate {o.id}", o.loss) for o in chosen]
-    if handcrafted is not None:
-        entries.append((None, handcrafted.key, handcrafted))
+    entries += [(None, loss.key, loss) for loss in handcrafted]
     selections = select_lr(
         trainer, "finalists", [loss for _, _, loss in entries], [lr * f for f in factors], steps, seeds, progress
     )

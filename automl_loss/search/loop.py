@@ -146,7 +146,7 @@ class SearchLoop:
                 break
             ordered.append(outcome)
             self.state.outcomes[outcome.id] = outcome
-        with self._watch.stage("ledger"):
+        with self._watch.stage("ledger"), self._ledger.batch():
             for candidate, outcome in zip(candidates, ordered, strict=False):
                 self._record(candidate, outcome, chunk_of.get(candidate.id, ""))
         return ordered

@@ -9,7 +9,6 @@ from typing import Any
 from automl_loss.errors import Interrupted, NoValidCandidateError
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
-from automl_loss.recipe import Recipe
 from automl_loss.search.budget import Budget
 from automl_loss.search.filters import Screen
 from automl_loss.search.finalists import Finalist, best_handcrafted, choose, final_round
@@ -22,7 +21,7 @@ from automl_loss.search.progress import Callback, Progress, Stopwatch
 from automl_loss.search.result import SCHEMA, Result, test_json
 from automl_loss.search.retraining import Retrained, retrain
 from automl_loss.search.run_directory import RunDirectory
-from automl_loss.search.setup import Setup, set_up
+from automl_loss.search.setup import Setup
 from automl_loss.search.verdict import verdict
 from automl_loss.search.versions import versions
 
@@ -31,13 +30,14 @@ class Run:
     """A run in its directory. `execute` may be called once.
 
     Args:
-        recipe: resolved.
+        setup: the run's objects.
         directory: held under its lock by the caller for as long as the run lasts.
         callback: called with progress, in the main process.
     """
 
-    def __init__(self, recipe: Recipe, directory: RunDirectory, callback: Callback | None = None) -> None:
-        self._recipe = recipe
+    def __init__(self, setup: Setup, directory: RunDirectory, callback: Callback | None = None) -> None:
+        self._setup = setup
+        self._recipe = setup.recipe
         self._directory = directory
         self._callback = callback
         self._watch = Stopwatch()
@@ -50,9 +50,8 @@ class Run:
             Interrupted: by Ctrl-C, after what was found has been written.
             NoValidCandidateError: no candidate trained.
         """
-        with self._watch.stage("setup"):
-            setup = set_up(self._recipe)
-            ledger = Ledger.open(self._directory, self._recipe.name, self._recipe.storage, setup.primitives)
+        setup = self._setup
+        ledger = Ledger.open(self._directory, self._recipe.name, self._recipe.storage, setup.primitives)
         output = Output(self._directory, setup)
         try:
             return self._phases(setup, ledger, output)
@@ -122,16 +121,14 @@ class Run:
             )
         lr = setup.engine.lr
         with self._watch.stage("handcrafted"):
-            handcrafted, _ = best_handcrafted(
+            handcrafted = best_handcrafted(
                 trainer, lr, settings.lr_factors, settings.steps, self._counter("handcrafted")
             )
-        if handcrafted.key in {outcome.loss.key for outcome in chosen}:
-            rival = None
-        else:
-            rival = handcrafted
+        found = {outcome.loss.key for outcome in chosen}
+        rivals = [loss for loss in handcrafted if loss.key not in found]
         with self._watch.stage("finalists"):
             return final_round(
-                trainer, chosen, rival, lr, settings.lr_factors, settings.steps, settings.seeds,
+                trainer, chosen, rivals, lr, settings.lr_factors, settings.steps, settings.seeds,
                 self._counter("finalists"),
             )  # fmt: skip
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from automl_loss.engine.corruption import check_options
 from automl_loss.engine.engine import Engine, EngineSource
+from automl_loss.engine.import_path import import_object
 from automl_loss.engine.imported import ImportedModel
 from automl_loss.engine.width import MOST
 from automl_loss.errors import RecipeError
@@ -18,7 +21,9 @@ from automl_loss.expression.primitive import PrimitiveSet
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.evaluator import Evaluator
 from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.model import ModelFactory
 from automl_loss.plugins.strategy import SearchStrategy
+from automl_loss.plugins.task import Task
 from automl_loss.recipe import Choice, Recipe
 from automl_loss.seeds import generator
 
@@ -57,7 +62,7 @@ def set_up(recipe: Recipe) -> Setup:
         RecipeError: options do not fit the task, or the strategy does not apply to it.
     """
     torch.set_num_threads(recipe.executor_options.threads)
-    task = _maker(recipe.task)
+    task = _task_maker(recipe.task, recipe.folder)
     problem = task().problem()
     problems = [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
     strategy_class: type[SearchStrategy] = _class_of(recipe.strategy)
@@ -67,7 +72,7 @@ def set_up(recipe: Recipe) -> Setup:
     engine = Engine(
         EngineSource(
             task=task,
-            model=_maker(recipe.model),
+            model=_model_maker(recipe.model, recipe.folder),
             options=recipe.task_options,
             training=recipe.training,
             tuning=recipe.tuning,
@@ -75,6 +80,7 @@ def set_up(recipe: Recipe) -> Setup:
             stop=recipe.stop,
             seed=recipe.seed,
             device=recipe.device,
+            folder=recipe.folder,
         )
     )
     primitives: PrimitiveSet = _class_of(recipe.primitives)(recipe.primitives.config)
@@ -102,12 +108,25 @@ def _class_of(choice: Choice) -> Any:
     return choice.plugin
 
 
-def _maker(choice: Choice) -> Callable[[], Any]:
-    """A picklable maker of a task or a model."""
-    if choice.plugin is None:
-        return partial(_imported_model, choice.import_path or "", dict(choice.options))
-    return partial(choice.plugin, choice.config)
+def _task_maker(choice: Choice, folder: Path | None) -> Callable[[], Task]:
+    """A picklable maker of the task. A worker process imports the user's own module for itself."""
+    if choice.import_path is not None:
+        return partial(_imported_task, choice.import_path, dict(choice.options), folder)
+    return partial(_class_of(choice), choice.config)
 
 
-def _imported_model(path: str, options: dict[str, Any]) -> ImportedModel:
-    return ImportedModel(ImportedModel.Config.model_validate({"import": path, **options}))
+def _model_maker(choice: Choice, folder: Path | None) -> Callable[[], ModelFactory]:
+    """A picklable maker of the model factory."""
+    if choice.import_path is not None:
+        return partial(_imported_model, choice.import_path, dict(choice.options), folder)
+    return partial(_class_of(choice), choice.config)
+
+
+def _imported_task(path: str, options: dict[str, Any], folder: Path | None) -> Task:
+    cls = import_object(path, folder)
+    task: Task = cls(cls.Config.model_validate_json(json.dumps(options)))
+    return task
+
+
+def _imported_model(path: str, options: dict[str, Any], folder: Path | None) -> ImportedModel:
+    return ImportedModel(ImportedModel.Config.model_validate({"import": path, **options}), folder)

@@ -23,7 +23,9 @@ def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -
     top = {outcome.id: outcome for outcome in completed[: math.ceil(_TOP * len(first))]}
     again = [replace(c, loss=top[c.id].loss) for c in candidates if c.id in top]
     seeds = tuple(range(settings.seeds, settings.seeds + settings.top_seeds))
-    more = {outcome.id: outcome for outcome in context.map(partial(_train_again, context.engine, seeds), again)}
+    more = {
+        outcome.id: outcome for outcome in context.map(partial(_train_again, context.engine, seeds), again)
+    }
     return [_average(outcome, more[outcome.id], settings.seeds, len(seeds)) if outcome.id in more else outcome
             for outcome in first]  # fmt: skip
 
@@ -65,11 +67,14 @@ def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int]) -> 
     losses = [candidate.loss for candidate in chunk]
     if not chunk:
         return []
-    runs = [engine.train(losses, lr=lr, rungs=engine.training.rungs, seed=engine.search_seed(i)) for i in seeds]
+    runs = [
+        engine.train(losses, lr=lr, rungs=engine.training.rungs, seed=engine.search_seed(i)) for i in seeds
+    ]
     outcomes = []
     for candidate, results in zip(chunk, zip(*runs, strict=True), strict=True):
         finite = [r for r in results if r.fitness is not None and r.last is not None]
         whole = len(finite) == len(results)
+        stopped = min(r.steps for r in results)
         outcomes.append(
             Outcome(
                 id=candidate.id,
@@ -80,10 +85,10 @@ def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int]) -> 
                     "last_step": fmean(r.last for r in finite if r.last is not None),
                     "best_step": fmean(r.best_step for r in finite),
                 } if whole else {},
-                rungs=tuple(fmean(values) for values in zip(*(r.rungs for r in finite), strict=True)) if whole else (),
+                rungs=tuple(map(fmean, zip(*(r.rungs for r in finite), strict=True))) if whole else (),
                 steps=float(sum(r.steps for r in results)),
                 seconds=sum(r.seconds for r in results),
-                message="" if whole else f"training became non-finite at step {min(r.steps for r in results)}",
+                message="" if whole else f"training became non-finite at step {stopped}",
             )
         )  # fmt: skip
     return outcomes
@@ -98,7 +103,11 @@ def _average(first: Outcome, more: Outcome, runs: int, more_runs: int) -> Outcom
     def mean(a: float, b: float) -> float:
         return (runs * a + more_runs * b) / (runs + more_runs)
 
-    shared = {name: mean(first.metrics[name], value) for name, value in more.metrics.items() if name in first.metrics}
+    shared = {
+        name: mean(first.metrics[name], value)
+        for name, value in more.metrics.items()
+        if name in first.metrics
+    }
     return replace(
         first,
         fitness=mean(first.fitness, more.fitness),

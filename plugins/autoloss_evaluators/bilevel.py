@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from automl_loss import Candidate, Context, Evaluator, Outcome
 from autoloss_evaluators._fitness import evaluate
+from automl_loss import Candidate, Context, Evaluator, Outcome
 
 
 class Bilevel(Evaluator):

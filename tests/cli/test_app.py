@@ -136,7 +136,7 @@ def test_debug_after_two_dashes_is_a_word_like_any_other(capsys: pytest.CaptureF
 def test_a_bug_is_called_one_in_one_line_that_says_where(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(odd_plugin(site, "raise ValueError('the answer is\\\\n  43')")) == 1
+    assert main(odd_plugin(site, "raise ValueError('the answer is\\n  43')")) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("autoloss: ValueError: the answer is 43 in model_json_schema (")
     assert "This is a bug of automl-loss or of a plugin" in shown

@@ -91,7 +91,9 @@ def test_under_matched_scale_the_meta_gradient_is_that_of_the_rescaled_loss() ->
         flat = network.flatten(torch.autograd.grad(raw, leaves, slopes))
         rate = engine.training.lr * 1.9
         theta = step.state.theta - rate * (flat + engine.training.weight_decay * step.state.theta)
-        outputs = network.forward(network.leaves(theta), step.state.buffers, step.validation.x, shared=True, train=True)
+        outputs = network.forward(
+            network.leaves(theta), step.state.buffers, step.validation.x, shared=True, train=True
+        )
         return float(functional.cross_entropy(outputs[0].detach(), step.validation.target))
 
     assert reference > 0
@@ -102,7 +104,9 @@ def test_under_matched_scale_the_meta_gradient_is_that_of_the_rescaled_loss() ->
             up, down = list(loss.weights), list(loss.weights)
             up[k] += nudge
             down[k] -= nudge
-            numeric = (after(loss.with_weights(tuple(up))) - after(loss.with_weights(tuple(down)))) / (2 * nudge)
+            numeric = (after(loss.with_weights(tuple(up))) - after(loss.with_weights(tuple(down)))) / (
+                2 * nudge
+            )
             assert float(row[k]) == pytest.approx(numeric, rel=1e-4, abs=1e-9)
 
 
@@ -116,7 +120,9 @@ def test_under_matched_scale_a_change_of_scale_has_no_meta_gradient() -> None:
 
 def test_several_inner_steps_are_differentiated_through() -> None:
     tuning = {**EXACT, "inner_steps": 2}
-    engine = make_engine(dtype="float64", tuning=tuning, training={"scale": "free", "momentum": 0.5, "nesterov": False})
+    engine = make_engine(
+        dtype="float64", tuning=tuning, training={"scale": "free", "momentum": 0.5, "nesterov": False}
+    )
     loss = loss_of(LOSSES[1])
     population = engine.population([loss])
     ours = engine.tuner(engine.source.tuning).exact_gradient(population, 0)[0]
@@ -130,7 +136,9 @@ def test_several_inner_steps_are_differentiated_through() -> None:
         f, y = prepare(raw, step.train.target, "multiclass", 3)
         gradients = torch.autograd.grad(loss.value(f, y, phi).sum(-1).mean(), values, create_graph=True)
         decayed = [g + 5e-4 * v for g, v in zip(gradients, values, strict=True)]
-        velocity = decayed if velocity is None else [0.5 * m + g for m, g in zip(velocity, decayed, strict=True)]
+        velocity = (
+            decayed if velocity is None else [0.5 * m + g for m, g in zip(velocity, decayed, strict=True)]
+        )
         values = [v - engine.lr * m for v, m in zip(values, velocity, strict=True)]
     raw = functional_call(engine.network.module, dict(zip(names, values, strict=True)), (step.validation.x,))
     expected = torch.autograd.grad(functional.cross_entropy(raw, step.validation.target), phi)[0]
@@ -159,7 +167,9 @@ def without_forward_mode(inputs: int, outputs: int) -> nn.Module:
 
 
 def test_a_network_without_forward_mode_is_found_out_and_still_tuned_exactly() -> None:
-    engine = make_engine(without_forward_mode, dtype="float64", tuning=EXACT, training={"scale": "free", "width": 1})
+    engine = make_engine(
+        without_forward_mode, dtype="float64", tuning=EXACT, training={"scale": "free", "width": 1}
+    )
     assert engine.path is Path.DOUBLE_BACKWARD
     loss = loss_of(LOSSES[0])
     ours = engine.tuner(engine.source.tuning).exact_gradient(engine.population([loss]), 0)[0]

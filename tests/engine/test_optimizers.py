@@ -16,7 +16,9 @@ CASES = [
 ]
 
 
-def torch_optimizer(settings: TrainingSettings, parameters: list[torch.Tensor], lr: float) -> torch.optim.Optimizer:
+def torch_optimizer(
+    settings: TrainingSettings, parameters: list[torch.Tensor], lr: float
+) -> torch.optim.Optimizer:
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=lr, betas=settings.betas, weight_decay=settings.weight_decay)
     nesterov = settings.nesterov and settings.momentum > 0
@@ -40,7 +42,9 @@ def test_each_network_moves_as_under_torchs_own_optimizer_step_for_step(case: di
             row.grad = own.clone()
             optimizer.step()
         ours.step(theta, gradient.clone(), torch.tensor(lrs, dtype=torch.float64)[:, None])
-        torch.testing.assert_close(theta, torch.stack([row.detach() for row in alone]), rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(
+            theta, torch.stack([row.detach() for row in alone]), rtol=1e-12, atol=1e-14
+        )
 
 
 def test_the_first_step_has_the_length_that_meta_gradients_assume() -> None:

@@ -61,7 +61,9 @@ def test_each_candidate_has_batch_statistics_of_its_own() -> None:
     engine = make_engine(norm_and_dropout)
     losses = [task_loss(PROBLEM), loss_of("abs(sub(y, f))"), loss_of("square(sub(y, f))")]
     together = engine.train(losses, lr=[0.05, 0.3, 0.1], seed=5)
-    alone = [engine.train([loss], lr=lr, seed=5)[0] for loss, lr in zip(losses, [0.05, 0.3, 0.1], strict=True)]
+    alone = [
+        engine.train([loss], lr=lr, seed=5)[0] for loss, lr in zip(losses, [0.05, 0.3, 0.1], strict=True)
+    ]
     for one, other in zip(together, alone, strict=True):
         assert one.curve == pytest.approx(other.curve, abs=0.02)
 
@@ -129,7 +131,10 @@ def test_test_outputs_are_those_of_the_best_step_and_change_nothing() -> None:
 
 def test_milestones_lower_the_learning_rate_as_torchs_scheduler_does() -> None:
     steps, lr = 20, 0.1
-    engine = make_engine(dtype="float64", training={"milestones": (0.5,), "momentum": 0.0, "nesterov": False, "weight_decay": 0.0})
+    engine = make_engine(
+        dtype="float64",
+        training={"milestones": (0.5,), "momentum": 0.0, "nesterov": False, "weight_decay": 0.0},
+    )
     ours = engine.train([task_loss(PROBLEM)], lr=lr, steps=steps, seed=4, test=Blobs(None).test(0))[0]
     splits = Blobs(None).splits(0)
     x, y = torch.from_numpy(splits.train.x).double(), torch.from_numpy(splits.train.y)

@@ -224,15 +224,9 @@ def test_commutative_words_of_a_primitive_set_are_put_in_order() -> None:
 
 
 def test_constants_may_be_as_large_or_small_as_floats_are() -> None:
+    texts = "mul({0}, {0})", "add({0}, {0})", "square({0})", "exp({0})", "sigmoid({0})", "div(f, {0})"
     for number in (1.7e308, 5e-324, -1.7e308):
-        for text in (
-            "mul({0}, {0})",
-            "add({0}, {0})",
-            "square({0})",
-            "exp({0})",
-            "sigmoid({0})",
-            "div(f, {0})",
-        ):
+        for text in texts:
             tree = parse(text.format(constant(number).name))
             once = canonical(tree, weighted=False)
             assert canonical(once, weighted=False) == once

@@ -46,7 +46,7 @@ def read(text: str) -> Tensor:
     parts, previous = [], ""
     for character in text:
         if character == "|":
-            character = "magnitude(" if previous in "" or previous in "(+-*/,|" else ")"
+            character = "magnitude(" if previous in "(+-*/,|" else ")"
             previous = "(" if character != ")" else ")"
         elif character != " ":
             previous = character

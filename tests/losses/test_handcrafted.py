@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 
@@ -155,3 +156,21 @@ def test_mistakes_are_named() -> None:
         HandcraftedLoss("mse", "regression", {"p": 1.0})
     with pytest.raises(ValueError, match="mse has no weights but got 2"):
         HandcraftedLoss("mse", "regression").with_weights((1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "parameter", "value", "accepted"),
+    [
+        ("gce", "multiclass", "q", 0.0, r"\(0, inf\)"),
+        ("label_smoothing", "binary", "epsilon", 1.5, r"\(0, 1\)"),
+        ("poly1", "binary", "epsilon", math.inf, r"\(-inf, inf\)"),
+        ("huber", "regression", "delta", -1.0, r"\(0, inf\)"),
+        ("student_t", "regression", "nu", math.nan, r"\(0, inf\)"),
+        ("pinball", "regression", "tau", 1.0, r"\(0, 1\)"),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused(
+    name: str, kind: Kind, parameter: str, value: float, accepted: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} takes {parameter} in {accepted} but got {value:g}"):
+        HandcraftedLoss(name, kind, {parameter: value})

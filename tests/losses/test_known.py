@@ -76,7 +76,7 @@ def batch(problem: Problem) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("problem", "name", "reference"), CASES, ids=lambda case: getattr(case, "kind", None)
+    ("problem", "name", "reference"), CASES, ids=[f"{problem.kind}-{name}" for problem, name, _ in CASES]
 )
 def test_a_known_loss_has_its_published_value(
     problem: Problem, name: str, reference: Callable[[Tensor, Tensor], Tensor]

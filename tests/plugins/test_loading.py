@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 
 import pydantic
 import pytest
+from loky import ProcessPoolExecutor
 from support.packages import STRATEGY
 
 from automl_loss.errors import PluginError
@@ -187,3 +189,20 @@ def test_a_loaded_plugin_pickles_by_reference_and_is_loaded_anew_in_another_proc
     done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
     assert done.stdout.decode().strip() == "mine Proposes nothing. LinearModel"
     assert isinstance(pickle.loads(data)[0][0], LoadedPlugin)
+
+
+def test_a_local_plugin_works_in_a_spawned_worker(tmp_path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from automl_loss import ModelFactory\n"
+        "from torch import nn\n\n\n"
+        "class Mine(ModelFactory):\n"
+        "    '''One layer.'''\n\n"
+        "    def build(self, input_shape, output_dim):\n"
+        "        return nn.Linear(input_shape[0], output_dim)\n"
+    )
+    loaded = Registry([Local("model", "mine", f"{tmp_path}/mine.py:Mine")]).load("model", "mine")
+    model = loaded.cls(loaded.config())
+    with ProcessPoolExecutor(max_workers=1) as pool:
+        process, layer = pool.submit(lambda: (os.getpid(), model.build((4,), 3))).result(timeout=200)
+    assert process != os.getpid()
+    assert (layer.in_features, layer.out_features) == (4, 3)

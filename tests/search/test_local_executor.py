@@ -11,7 +11,7 @@ from automl_loss.errors import EvaluationError, PluginError
 from automl_loss.search.local_executor import LocalExecutor
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two() -> Iterator[LocalExecutor]:
     """Two worker processes."""
     executor = LocalExecutor(LocalExecutor.Config(workers=2))
@@ -78,8 +78,9 @@ def test_results_come_in_the_order_of_the_items_and_equal_those_of_one_process(
     )
 
 
-def test_work_is_shared_by_processes_and_none_is_left_after_close(two: LocalExecutor) -> None:
-    processes = set(two.map(_process, range(8)))
+def test_work_is_shared_by_processes_and_none_is_left_after_close() -> None:
+    two = LocalExecutor(LocalExecutor.Config(workers=2))
+    processes = set(two.map(_process, range(20)))
     assert len(processes) == 2
     assert os.getpid() not in processes
     assert all(map(_exists, processes))
@@ -101,18 +102,9 @@ def test_an_exception_in_a_worker_reaches_the_caller_as_it_is(two: LocalExecutor
     assert list(two.map(_slow_first, [5, 6])) == [_slow_first(5), _slow_first(6)]
 
 
-def test_a_killed_worker_is_an_error_that_says_how_to_go_on(two: LocalExecutor) -> None:
-    with pytest.raises(EvaluationError, match=r"worker process was killed.*--resume.*executor\.workers"):
-        list(two.map(_die, range(4)))
-
-
-def test_workers_keep_to_their_threads_and_leave_ctrl_c_to_the_main_process() -> None:
-    executor = LocalExecutor(LocalExecutor.Config(workers=2), threads=1)
-    try:
-        assert set(executor.map(_threads, range(4))) == {(1, "1")}
-        assert set(executor.map(_ignores_interrupts, range(4))) == {True}
-    finally:
-        executor.close()
+def test_workers_keep_to_their_threads_and_leave_ctrl_c_to_the_main_process(two: LocalExecutor) -> None:
+    assert set(two.map(_threads, range(4))) == {(1, "1")}
+    assert set(two.map(_ignores_interrupts, range(4))) == {True}
 
 
 def test_nothing_to_do_gives_nothing(one: LocalExecutor, two: LocalExecutor) -> None:
@@ -124,3 +116,10 @@ def test_by_default_there_are_as_many_workers_as_cores_for_their_threads() -> No
     everyone = LocalExecutor(config, threads=1).workers
     assert everyone >= 1
     assert LocalExecutor(config, threads=everyone).workers == 1
+
+
+def test_a_killed_worker_is_an_error_that_says_how_to_go_on() -> None:
+    executor = LocalExecutor(LocalExecutor.Config(workers=2))
+    with pytest.raises(EvaluationError, match=r"worker process was killed.*--resume.*executor\.workers"):
+        list(executor.map(_die, range(4)))
+    executor.close()

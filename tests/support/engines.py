@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from automl_loss import ModelFactory, PluginConfig, Problem, Split, Splits, SymbolicLoss, Task, parse, standard_primitives
+from automl_loss import (
+    ModelFactory,
+    PluginConfig,
+    Problem,
+    Split,
+    Splits,
+    SymbolicLoss,
+    Task,
+    parse,
+    standard_primitives,
+)
 from automl_loss.engine import EngineSource
 from automl_loss.engine.engine import Engine
 from automl_loss.engine.settings import TrainingSettings, TuningSettings
@@ -60,7 +70,24 @@ def norm_and_dropout(inputs: int, outputs: int) -> nn.Module:
 class Words:
     """The standard vocabulary as a primitive set."""
 
-    names = ("add", "sub", "mul", "div", "min", "max", "sign", "square", "abs", "log", "sqrt", "tanh", "y", "f", "1", "-1")
+    names = (
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "min",
+        "max",
+        "sign",
+        "square",
+        "abs",
+        "log",
+        "sqrt",
+        "tanh",
+        "y",
+        "f",
+        "1",
+        "-1",
+    )
 
 
 def loss_of(text: str, **options: Any) -> SymbolicLoss:

@@ -1,4 +1,4 @@
-"""Third-party packages for tests to write: the source of a sound plugin, and the folders of an installation."""
+"""Third-party packages for tests: the source of a sound plugin, and the files of an installation."""
 
 from __future__ import annotations
 
