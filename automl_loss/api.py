@@ -76,8 +76,9 @@ def _settle_recipe(recipe: Recipe, place: RunDirectory) -> None:
         changed = recipe.difference(recorded)
         if changed:
             raise ResumeError(
-                f"{place.path} was made by a recipe that differs in {', '.join(changed)}. Only budget, executor, "
-                f"finalists and retraining may change on resume; go on with {place.recipe}, or start a new run."
+                f"{place.path} was made by a recipe that differs in {', '.join(changed)}. Only budget, "
+                f"executor, finalists and retraining may change on resume; go on with {place.recipe}, or "
+                f"start a new run."
             )
     facts = "".join(f"# {name}: {version}\n" for name, version in versions(recipe).items())
     replace_text(place.recipe, f"# The resolved recipe of this run, made with:\n{facts}\n{recipe.to_yaml()}")

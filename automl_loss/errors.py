@@ -42,7 +42,7 @@ class ResumeError(AutolossError):
 
 
 class EvaluationError(AutolossError):
-    """Evaluating candidates failed for a reason that is no bad loss, e.g. a network of a wrong output shape."""
+    """Evaluating candidates failed for a reason that is no bad loss, e.g. a network of wrong output shape."""
 
 
 class ExpressionError(AutolossError):

@@ -19,6 +19,7 @@ _STAGES = {
     "search": "search",
     "handcrafted": "handcrafted losses",
     "finalists": "finalists on fresh seeds",
+    "retraining_rate": "learning rates at the retraining length",
     "retraining": "retraining",
 }
 _ROWS = 8

@@ -15,33 +15,26 @@ not apply: there `sub(f, f)` is not zero, nor is `sub(1, 1)`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
+from automl_loss.expression._folding import applied, rounded
+from automl_loss.expression._pieces import (
+    factors_of,
+    is_a,
+    is_sum,
+    like_terms,
+    literal,
+    multiple,
+    split,
+    terms_of,
+)
 from automl_loss.expression.expression import Expression
 from automl_loss.expression.primitive import Primitive
-from automl_loss.expression.vocabulary import (
-    ABS,
-    ADD,
-    DIV,
-    EPSILON,
-    EXPONENT_LIMIT,
-    MAX,
-    MIN,
-    MUL,
-    SQUARE,
-    SUB,
-    constant,
-    is_standard,
-)
+from automl_loss.expression.vocabulary import ABS, ADD, DIV, MAX, MIN, MUL, SQUARE, SUB, is_standard
 
 _EVEN = frozenset(("square", "abs", "log", "sqrt"))
 _MULTIPLICATIVE = frozenset(("square", "abs", "sign"))
 _NONNEGATIVE = frozenset(("square", "abs", "sqrt", "exp", "sigmoid", "power"))
-
-_DIGITS = 12
-"""Constants are rounded to so many significant digits: the last ones depend on the order of operations."""
-
-_LARGEST = 1e300
 
 
 def canonical_key(expression: Expression, weighted: bool) -> str:
@@ -78,20 +71,20 @@ class _Rules:
 
     def node(self, primitive: Primitive, children: Sequence[Expression]) -> Expression:
         if not children:
-            return Expression(primitive) if primitive.value is None else _constant(primitive.value)
+            return Expression(primitive) if primitive.value is None else literal(primitive.value)
         if not is_standard(primitive):
             ordered = sorted(children, key=str) if primitive.commutative else children
             return Expression(primitive, tuple(ordered))
         name = primitive.name
         if name == "add":
-            return self._sum([*_terms(children[0]), *_terms(children[1])])
+            return self._sum([*terms_of(children[0]), *terms_of(children[1])])
         if name == "sub":
-            return self._sum([*_terms(children[0]), *((-c, x) for c, x in _terms(children[1]))])
+            return self._sum([*terms_of(children[0]), *((-c, x) for c, x in terms_of(children[1]))])
         if name == "mul":
             return self._product(children)
-        folded = _folded(name, children)
-        if folded is not None:
-            return folded
+        values = [child.primitive.value for child in children if child.primitive.value is not None]
+        if len(values) == len(children):
+            return literal(applied(name, *values))
         if name == "div":
             return self._quotient(*children)
         if name in ("min", "max"):
@@ -110,18 +103,18 @@ class _Rules:
             else:
                 rest.append((coefficient, term))
         if not self._weighted:
-            rest = _like_terms(rest)
-            if any(abs(c) == 1.0 and _is_sum(x) for c, x in rest):  # e.g. two halves of one sum
+            rest = like_terms(rest)
+            if any(abs(c) == 1.0 and is_sum(x) for c, x in rest):  # e.g. two halves of one sum
                 return self._sum(
-                    [*((n, None) for n in numbers), *(t for c, x in rest for t in _terms(_times(c, x)))]
+                    [*((n, None) for n in numbers), *(t for c, x in rest for t in terms_of(multiple(c, x)))]
                 )
-        number = _rounded(sum(numbers))
+        number = rounded(sum(numbers))
         if self._weighted and number == 0.0 and any(numbers):
             # Constants that cancel at unit weights only stay, as c - c.
-            size = _rounded(sum(abs(n) for n in numbers) / 2)
-            rest += [(size, _constant(1.0)), (-size, _constant(1.0))]
+            size = rounded(sum(abs(n) for n in numbers) / 2)
+            rest += [(size, literal(1.0)), (-size, literal(1.0))]
         if not rest:
-            return _constant(number)
+            return literal(number)
         forward = sorted(rest, key=_order)
         backward = sorted([(-c, x) for c, x in rest], key=_order)
         sign = 1.0
@@ -129,53 +122,53 @@ class _Rules:
             sign, forward, number = -1.0, backward, -number
         if len(forward) == 1 and number == 0.0:
             ((coefficient, term),) = forward
-            return _times(sign * coefficient, term)
+            return multiple(sign * coefficient, term)
         if forward[0][0] < 0.0:  # a cancelling pair, whose first term is negative either way
             place = next(i for i, (c, _) in enumerate(forward) if c > 0.0)
             forward.insert(0, forward.pop(place))
-        total = _times(*forward[0])
+        total = multiple(*forward[0])
         for coefficient, term in forward[1:]:
             joint = ADD if coefficient > 0.0 else SUB
-            total = Expression(joint, (total, _times(abs(coefficient), term)))
+            total = Expression(joint, (total, multiple(abs(coefficient), term)))
         if number != 0.0:
-            total = Expression(ADD, (total, _constant(number)))
-        return _times(sign, total)
+            total = Expression(ADD, (total, literal(number)))
+        return multiple(sign, total)
 
     def _product(self, children: Iterable[Expression]) -> Expression:
         coefficient = 1.0
         factors: list[Expression] = []
         waiting = list(children)
         while waiting:
-            number, core = _split(waiting.pop())
+            number, core = split(waiting.pop())
             coefficient *= number
             if core is None:
                 continue
-            if _is(core, "mul"):
+            if is_a(core, "mul"):
                 waiting.extend(core.children)
             elif core in factors and not self._weighted:
                 factors.remove(core)
                 waiting.append(self._unary(SQUARE, core))
             else:
                 factors.append(core)
-        coefficient = _rounded(coefficient)
+        coefficient = rounded(coefficient)
         if coefficient == 0.0 or not factors:
-            return _constant(coefficient)
+            return literal(coefficient)
         factors.sort(key=str)
         product = factors[0]
         for factor in factors[1:]:
             product = Expression(MUL, (product, factor))
-        return _times(coefficient, product)
+        return multiple(coefficient, product)
 
     def _quotient(self, a: Expression, b: Expression) -> Expression:
         """The quotient a / sqrt(1 + b^2), which is linear in a and even in b."""
-        coefficient, core = _split(a)
+        coefficient, core = split(a)
         divisor = self._magnitude(b)
         if divisor.primitive.value is not None:
-            return self._product([a, _constant(_rounded(1.0 / math.hypot(1.0, divisor.primitive.value)))])
+            return self._product([a, literal(rounded(1.0 / math.hypot(1.0, divisor.primitive.value)))])
         if coefficient == 0.0:
-            return _constant(0.0)
-        quotient = Expression(DIV, (_constant(1.0) if core is None else core, divisor))
-        return _times(coefficient, quotient)
+            return literal(0.0)
+        quotient = Expression(DIV, (literal(1.0) if core is None else core, divisor))
+        return multiple(coefficient, quotient)
 
     def _extremum(self, primitive: Primitive, children: Sequence[Expression]) -> Expression:
         opposite = MAX if primitive.name == "min" else MIN
@@ -186,17 +179,17 @@ class _Rules:
             argument = waiting.pop()
             if argument.primitive.value is not None:
                 numbers.append(argument.primitive.value)
-            elif _is(argument, primitive.name):
+            elif is_a(argument, primitive.name):
                 waiting.extend(argument.children)
-            elif _split(argument)[0] == -1.0 and _is(argument.children[1], opposite.name):
-                waiting.extend(self._product([_constant(-1.0), x]) for x in argument.children[1].children)
+            elif split(argument)[0] == -1.0 and is_a(argument.children[1], opposite.name):
+                waiting.extend(self._product([literal(-1.0), x]) for x in argument.children[1].children)
             elif self._weighted or argument not in arguments:
                 arguments.append(argument)
         if numbers:
-            arguments.append(_constant(min(numbers) if primitive.name == "min" else max(numbers)))
-        if all(_split(argument)[0] < 0.0 for argument in arguments):
-            flipped = self._extremum(opposite, [self._product([_constant(-1.0), x]) for x in arguments])
-            return self._product([_constant(-1.0), flipped])
+            arguments.append(literal(min(numbers) if primitive.name == "min" else max(numbers)))
+        if all(split(argument)[0] < 0.0 for argument in arguments):
+            flipped = self._extremum(opposite, [self._product([literal(-1.0), x]) for x in arguments])
+            return self._product([literal(-1.0), flipped])
         arguments.sort(key=str)
         result = arguments[0]
         for argument in arguments[1:]:
@@ -207,21 +200,21 @@ class _Rules:
         name = primitive.name
         if name in _EVEN:
             x = self._magnitude(x)
-        coefficient, core = _split(x)
+        coefficient, core = split(x)
         if core is None:
-            return _constant(_rounded(_NUMERIC[name](coefficient)))
+            return literal(applied(name, coefficient))
         if name in _MULTIPLICATIVE:
             outside = {
                 "square": coefficient * coefficient,
                 "abs": coefficient,
                 "sign": math.copysign(1.0, coefficient),
             }
-            if _is(core, "mul"):
-                factors = [self._unary(primitive, factor) for factor in _flat(core)]
-                return self._product([_constant(_rounded(outside[name])), *factors])
-            return _times(_rounded(outside[name]), self._multiplicative(primitive, core))
+            if is_a(core, "mul"):
+                factors = [self._unary(primitive, factor) for factor in factors_of(core)]
+                return self._product([literal(rounded(outside[name])), *factors])
+            return multiple(rounded(outside[name]), self._multiplicative(primitive, core))
         if name == "tanh" and coefficient < 0.0:
-            return _times(-1.0, Expression(primitive, (self._product([_constant(-1.0), x]),)))
+            return multiple(-1.0, Expression(primitive, (self._product([literal(-1.0), x]),)))
         return Expression(primitive, (x,))
 
     def _multiplicative(self, primitive: Primitive, core: Expression) -> Expression:
@@ -229,117 +222,21 @@ class _Rules:
         name = primitive.name
         if name == "abs" and core.primitive.name in _NONNEGATIVE:
             return core
-        if name == "abs" and _is(core, "div"):
+        if name == "abs" and is_a(core, "div"):
             return Expression(DIV, (self._unary(ABS, core.children[0]), core.children[1]))
         if name == "sign" and core.primitive.name in ("sign", "tanh"):
-            return core if _is(core, "sign") else self._unary(primitive, core.children[0])
-        if name == "sign" and _is(core, "div"):
+            return core if is_a(core, "sign") else self._unary(primitive, core.children[0])
+        if name == "sign" and is_a(core, "div"):
             return self._unary(primitive, core.children[0])
         return Expression(primitive, (core,))
 
     def _magnitude(self, x: Expression) -> Expression:
         """An expression with the same absolute value, simpler if there is one."""
-        coefficient, core = _split(x)
-        if core is not None and _is(core, "abs"):
-            return self._product([_constant(abs(coefficient)), core.children[0]])
-        return x if coefficient >= 0.0 else self._product([_constant(-1.0), x])
-
-
-def _constant(value: float) -> Expression:
-    return Expression(constant(value))
-
-
-def _times(coefficient: float, core: Expression) -> Expression:
-    """A multiple of an expression that has no constant factor itself."""
-    if coefficient == 1.0:
-        return core
-    if core.primitive.value is not None:
-        return _constant(_rounded(coefficient * core.primitive.value))
-    return Expression(MUL, (_constant(coefficient), core))
-
-
-def _is(expression: Expression, name: str) -> bool:
-    return expression.primitive.name == name and is_standard(expression.primitive)
-
-
-def _is_sum(expression: Expression) -> bool:
-    return _is(expression, "add") or _is(expression, "sub")
+        coefficient, core = split(x)
+        if core is not None and is_a(core, "abs"):
+            return self._product([literal(abs(coefficient)), core.children[0]])
+        return x if coefficient >= 0.0 else self._product([literal(-1.0), x])
 
 
 def _order(term: tuple[float, Expression]) -> tuple[str, float]:
     return str(term[1]), term[0]
-
-
-def _rounded(value: float) -> float:
-    """The number that folding gives; beyond the range of floats, the largest one."""
-    return max(-_LARGEST, min(float(f"{value:.{_DIGITS}g}"), _LARGEST))
-
-
-def _split(x: Expression) -> tuple[float, Expression | None]:
-    """The constant factor of an expression in canonical form, and the rest; no rest for a constant."""
-    if x.primitive.value is not None:
-        return x.primitive.value, None
-    if _is(x, "mul") and x.children[0].primitive.value is not None:
-        return x.children[0].primitive.value, x.children[1]
-    return 1.0, x
-
-
-def _flat(product: Expression) -> list[Expression]:
-    """The factors of a product in canonical form."""
-    factors: list[Expression] = []
-    while _is(product, "mul"):
-        factors.append(product.children[1])
-        product = product.children[0]
-    return [*factors, product]
-
-
-def _terms(x: Expression) -> list[tuple[float, Expression | None]]:
-    """The terms of a sum in canonical form with their coefficients."""
-    factor, core = _split(x)
-    if core is None or abs(factor) != 1.0 or not _is_sum(core):
-        return [(factor, core)]
-    terms: list[tuple[float, Expression | None]] = []
-    while _is_sum(core):
-        sign = 1.0 if _is(core, "add") else -1.0
-        core, last = core.children
-        coefficient, rest = _split(last)
-        terms.append((factor * sign * coefficient, rest))
-    coefficient, rest = _split(core)
-    return [*terms, (factor * coefficient, rest)]
-
-
-def _like_terms(terms: Sequence[tuple[float, Expression]]) -> list[tuple[float, Expression]]:
-    totals: dict[Expression, float] = {}
-    for coefficient, term in terms:
-        totals[term] = totals.get(term, 0.0) + coefficient
-    return [(_rounded(total), term) for term, total in totals.items() if _rounded(total) != 0.0]
-
-
-def _folded(name: str, children: Sequence[Expression]) -> Expression | None:
-    """A function of constants is a constant."""
-    values = [child.primitive.value for child in children]
-    return None if None in values else _constant(_rounded(_NUMERIC[name](*values)))
-
-
-def _log(x: float) -> float:
-    return math.log(abs(x) + EPSILON)
-
-
-def _exp(x: float) -> float:
-    return math.exp(min(x, EXPONENT_LIMIT))
-
-
-_NUMERIC: dict[str, Callable[..., float]] = {
-    "div": lambda a, b: a / math.hypot(1.0, b),
-    "min": min,
-    "max": max,
-    "sign": lambda x: float((x > 0) - (x < 0)),
-    "square": lambda x: x * x,
-    "abs": abs,
-    "log": _log,
-    "sqrt": lambda x: math.sqrt(abs(x) + EPSILON),
-    "tanh": math.tanh,
-    "exp": _exp,
-    "sigmoid": lambda x: 1.0 / (1.0 + _exp(-x)),
-    "power": lambda a, b: _exp(b * _log(a)),
-}

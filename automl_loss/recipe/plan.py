@@ -12,6 +12,8 @@ from automl_loss.losses.problem import Problem
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.sections import Choice
 
+HANDCRAFTED = 3
+"""Handcrafted losses that reach the final round."""
 LR_RATES = 7
 """Learning rates tried for one loss, before a best one at the edge extends the grid."""
 LR_SEEDS = 3
@@ -154,8 +156,8 @@ def _final(recipe: Recipe, handcrafted: int) -> list[Stage]:
         ),
         Stage(
             "finalists",
-            (finalists.count + 1) * rates * finalists.seeds * steps,
-            f"({finalists.count} + handcrafted) x {rates} rates x {finalists.seeds} seeds x {steps:,} steps",
+            (finalists.count + HANDCRAFTED) * rates * finalists.seeds * steps,
+            f"({finalists.count} + {HANDCRAFTED} handcrafted) x {rates} rates x {finalists.seeds} seeds x {steps:,} steps",
         ),
     ]
 

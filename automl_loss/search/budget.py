@@ -16,8 +16,8 @@ class Budget:
     """Limits of a search.
 
     Args:
-        candidates: candidates that are tuned or trained. Pruned ones count by their share of the steps; cached and
-            rejected ones are free.
+        candidates: candidates that are tuned or trained. Pruned ones count by their share of the steps;
+            cached and rejected ones are free.
         minutes: wall time, added up over resumptions; `None`: no limit.
     """
 
@@ -33,13 +33,17 @@ class Budget:
         """
         return max(0, math.ceil(self.candidates - spent(outcomes, full_steps)))
 
-    def reason(self, outcomes: Mapping[int, Outcome], full_steps: float, asked: int, seconds: float) -> str | None:
+    def reason(
+        self, outcomes: Mapping[int, Outcome], full_steps: float, asked: int, seconds: float
+    ) -> str | None:
         """Why the search is over, or `None`."""
         if self.remaining(outcomes, full_steps) == 0:
             return f"the budget of {self.candidates} candidates is spent"
         if asked >= _MOST_ASKS * self.candidates:
-            return (f"{asked} candidates were asked for, {_MOST_ASKS} times the budget, and most were rejected or known "
-                    f"already; a larger or freer search space would help")  # fmt: skip
+            return (
+                f"{asked} candidates were asked for, {_MOST_ASKS} times the budget, and most were rejected "
+                f"or known already; a larger or freer search space would help"
+            )
         if self.minutes is not None and seconds >= 60.0 * self.minutes:
             return f"the budget of {self.minutes:g} minutes is spent"
         return None

@@ -1,12 +1,14 @@
 """Filters: losses that cannot be worth training, or were trained before, cost next to nothing.
 
-They are the same for every strategy. Measurements are pure and run on the executor; equivalence is resolved in
-candidate order, in the main process, against the archive.
+They are the same for every strategy. Measurements are pure and run on the executor; equivalence is resolved
+in candidate order, in the main process, against the archive.
 
 1. Symbolic equivalence: the canonical key was seen before.
 2. Useless gradient: no gradient reaches the raw outputs, or a non-finite one.
-3. Rejection: optimising free outputs under the loss does not improve the metric (AutoLoss-Zero, arXiv 2103.14026).
-4. Gradient equivalence: per-sample raw-output gradients on three states equal an earlier candidate's within 1 %.
+3. Rejection: optimising free outputs under the loss does not improve the metric (AutoLoss-Zero, arXiv
+   2103.14026).
+4. Gradient equivalence: per-sample raw-output gradients on three states equal an earlier candidate's within
+   1 %.
 """
 
 from __future__ import annotations
@@ -145,11 +147,17 @@ class Screen:
 
     def _objection(self, found: Measurement) -> tuple[str | None, str]:
         if self._settings.gradient and not _LEAST_GRADIENT <= found.gradient < math.inf:
-            return (f"its gradient with respect to the raw outputs is {found.gradient:.3g} of the task loss's; "
-                    f"at least {_LEAST_GRADIENT:g} is needed", "gradient")  # fmt: skip
+            reason = (
+                f"its gradient with respect to the raw outputs is {found.gradient:.3g} of the task loss's; "
+                f"at least {_LEAST_GRADIENT:g} is needed"
+            )
+            return reason, "gradient"
         if found.gain is not None and not found.gain > self._settings.rejection_threshold:
-            return (f"optimising free outputs under it changed the metric by {-found.gain:+.3g}; an improvement of more "
-                    f"than {self._settings.rejection_threshold:g} is needed", "rejection")  # fmt: skip
+            reason = (
+                f"optimising free outputs under it changed the metric by {-found.gain:+.3g}; "
+                f"an improvement of more than {self._settings.rejection_threshold:g} is needed"
+            )
+            return reason, "rejection"
         return None, ""
 
 
@@ -165,7 +173,9 @@ class Measurement:
 def measure(engine: Engine, settings: FilterSettings, losses: Sequence[Loss]) -> list[Measurement]:
     """Stage: measurements of a chunk of losses; pure, runs in a worker."""
     ratios = engine.gradient_ratios(losses).tolist()
-    usable = [i for i, ratio in enumerate(ratios) if not settings.gradient or _LEAST_GRADIENT <= ratio < math.inf]
+    usable = [
+        i for i, ratio in enumerate(ratios) if not settings.gradient or _LEAST_GRADIENT <= ratio < math.inf
+    ]
     scaled = dict(zip(usable, engine.match_scale([losses[i] for i in usable]), strict=True))
     gains: dict[int, float] = {}
     if settings.rejection and usable:

@@ -1,4 +1,7 @@
-"""Training runs that belong to no generation: learning rates, finalists, retraining. Recorded chunk by chunk."""
+"""Training runs that belong to no generation: learning rates, finalists, retraining.
+
+They are recorded chunk by chunk, as the search's are.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -48,13 +52,13 @@ class Lane:
 def cut(items: Sequence[Item], size: int) -> list[tuple[Item, ...]]:
     """Cut a sequence, in order, into chunks of at most `size`, as even as can be.
 
-    Their number is even where there are two items or more, so that the two cores of a small machine share the work; it
+    Their number is even where that can be, so that the two cores of a small machine share the work; it
     depends on nothing but the lengths, since a chunk's composition decides its last bits.
     """
     count = -(-len(items) // size)
     count = min(len(items), count + count % 2)
     bounds = [round(k * len(items) / count) for k in range(count + 1)] if count else []
-    return [tuple(items[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [tuple(items[a:b]) for a, b in pairwise(bounds)]
 
 
 def digest(data: Any) -> str:
@@ -101,7 +105,9 @@ class LaneTrainer:
         keys = [f"{stage}/{digest([[lane.to_json() for lane in chunk], steps])}" for chunk in chunks]
         known = [self._recall(key, test is not None) for key in keys]
         missing = [chunk for chunk, found in zip(chunks, known, strict=True) if found is None]
-        fresh: Iterator[list[Trained]] = self._executor.map(partial(_train, self.engine, steps, test), missing)
+        fresh: Iterator[list[Trained]] = self._executor.map(
+            partial(_train, self.engine, steps, test), missing
+        )
         results: list[Trained] = []
         for key, found in zip(keys, known, strict=True):
             if found is None:

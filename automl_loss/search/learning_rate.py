@@ -1,7 +1,7 @@
 """Learning rates: every loss is judged at its own best rate, chosen on validation.
 
-A loss multiplied by ten is the same loss at ten times the learning rate, and the best rate depends on how long one
-trains. So each horizon has its own selection, on seeds that nothing else uses.
+A loss multiplied by ten is the same loss at ten times the learning rate, and the best rate depends on how
+long one trains. So each horizon has its own selection, on seeds that nothing else uses.
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -31,9 +34,9 @@ class LocalExecutor(Executor):
         self._pool: Any = None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """See `Executor.map`. Work starts at once; leaving the iterator early cancels what has not started."""
+        """See `Executor.map`. Leaving the iterator early cancels what has not started."""
         work = list(items)
-        if self.workers == 1 or len(work) == 1 and self._pool is None:
+        if self.workers == 1 or (len(work) == 1 and self._pool is None):
             return map(function, work)
         return self._parallel(function, work)
 
@@ -46,8 +49,8 @@ class LocalExecutor(Executor):
                 yield future.result()
         except TerminatedWorkerError as error:
             raise EvaluationError(
-                "a worker process was killed, most likely for lack of memory. What was finished is recorded: go on with "
-                "--resume, with fewer `executor.workers` or a smaller `executor.chunk`."
+                "a worker process was killed, most likely for lack of memory. What was finished is recorded: "
+                "go on with --resume, with fewer `executor.workers` or a smaller `executor.chunk`."
             ) from error
         finally:
             for future in futures:
@@ -60,8 +63,11 @@ class LocalExecutor(Executor):
             self._pool = ProcessPoolExecutor(
                 max_workers=self.workers,
                 initializer=_prepare_worker,
-                initargs=(self.threads,),
-                env={name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")},
+                initargs=(self.threads, os.getpid()),
+                env={
+                    name: str(self.threads)
+                    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+                },
             )
         return self._pool
 
@@ -79,9 +85,17 @@ def _cores() -> int:
     return int(cpu_count())
 
 
-def _prepare_worker(threads: int) -> None:
+def _prepare_worker(threads: int, parent: int) -> None:
     """Ctrl-C is the main process's business, and threads are as the recipe says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import torch
 
     torch.set_num_threads(threads)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone: a worker of a run that was killed would wait for ever."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)

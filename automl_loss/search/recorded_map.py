@@ -16,8 +16,8 @@ from automl_loss.search.ledger import Ledger
 class RecordedMap:
     """Runs the stages of one generation and records what each chunk gave.
 
-    A chunk is named by generation, stage and its candidates' ids. Stages are pure, so a recorded chunk is as good as a
-    computed one: an evaluator that is run again after an interruption meets its own results.
+    A chunk is named by generation, stage and its candidates' ids. Stages are pure, so a recorded chunk is as
+    good as a computed one: an evaluator that is run again after an interruption meets its own results.
 
     Args:
         executor: where chunks run.
@@ -58,7 +58,9 @@ class RecordedMap:
 
     def _run(self, stage: Stage, chunks: list[Chunk], keys: list[str]) -> Iterator[Outcome]:
         known = [self._ledger.recall_outcomes(key) for key in keys]
-        fresh = self._executor.map(stage, [c for c, found in zip(chunks, known, strict=True) if found is None])
+        fresh = self._executor.map(
+            stage, [c for c, found in zip(chunks, known, strict=True) if found is None]
+        )
         for key, chunk, found in zip(keys, chunks, known, strict=True):
             if found is None:
                 found = next(fresh)
@@ -73,6 +75,6 @@ def _check(stage: Stage, chunk: Chunk, outcomes: Sequence[Outcome]) -> None:
     if asked != got:
         name = getattr(stage, "func", stage)
         raise PluginError(
-            f"evaluator stage {getattr(name, '__qualname__', name)} got candidates {asked} and returned outcomes {got}; "
-            f"it must return one outcome for each candidate, in order."
+            f"evaluator stage {getattr(name, '__qualname__', name)} got candidates {asked} and returned "
+            f"outcomes {got}; it must return one outcome for each candidate, in order."
         )

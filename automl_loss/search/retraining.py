@@ -61,7 +61,7 @@ def retrain(
     steps: int,
     seeds: int,
     lr: float | None,
-    progress: Progress | None = None,
+    progress_of: Callable[[str], Progress] | None = None,
 ) -> Retrained:
     """Train every loss from scratch on the same fresh seeds, each at its own best rate, and read the test metric.
 
@@ -71,11 +71,12 @@ def retrain(
         steps: length of each run.
         seeds: number of runs for each loss.
         lr: one rate for all, or `None` to give each its best on validation at this horizon.
-        progress: called with (runs done, runs in all).
+        progress_of: gives what is called with (runs done, runs in all) of a stage.
     """
     engine = trainer.engine
     names = list(losses)
-    selections = _rates(trainer, list(losses.values()), steps, lr, progress)
+    rate_progress, progress = (None, None) if progress_of is None else map(progress_of, ("retraining_rate", "retraining"))
+    selections = _rates(trainer, list(losses.values()), steps, lr, rate_progress)
     # Every choice has been made: only now are the test rows loaded.
     test = engine.task.test(engine.source.seed)
     streams = [stream(engine.source.seed, "retraining", i) for i in range(seeds)]

@@ -145,9 +145,7 @@ class Run:
         returned = "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
         lr = None if settings.lr == "auto" else settings.lr
         with self._watch.stage("retraining"):
-            retrained = retrain(
-                trainer, losses, settings.steps, settings.seeds, lr, self._counter("retraining")
-            )
+            retrained = retrain(trainer, losses, settings.steps, settings.seeds, lr, self._counter)
         return retrained, returned
 
     def _trainer(self, setup: Setup, ledger: Ledger) -> LaneTrainer:

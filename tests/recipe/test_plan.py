@@ -7,7 +7,7 @@ from collections.abc import Callable
 from automl_loss.losses.handcrafted import catalogue
 from automl_loss.losses.problem import Problem
 from automl_loss.recipe import Recipe, describe
-from automl_loss.recipe.plan import GUARD_STEPS, LR_RATES, LR_SEEDS
+from automl_loss.recipe.plan import GUARD_STEPS, HANDCRAFTED, LR_RATES, LR_SEEDS
 
 Load = Callable[..., Recipe]
 
@@ -40,11 +40,11 @@ def test_every_stage_is_counted_by_its_formula(load: Load) -> None:
         * (2 + 1)
         * 100,  # a fifth of the candidates have 5 more seeds: one more on average
         "finalists: best handcrafted": handcrafted * 5 * 200,
-        "finalists": 4 * 5 * 2 * 200,
+        "finalists": (3 + 3) * 5 * 2 * 200,
         "retraining: learning rate": 3 * 7 * 3 * 300,
         "retraining": 3 * 6 * 300,
     }
-    assert plan.steps == 2100 + 100 + 174 + 12300 + handcrafted * 1000 + 8000 + 18900 + 5400
+    assert plan.steps == 2100 + 100 + 174 + 12300 + handcrafted * 1000 + 12000 + 18900 + 5400
 
 
 def test_exact_tuning_is_paid_by_every_candidate(load: Load) -> None:
@@ -71,10 +71,11 @@ def test_stages_that_cost_nothing_are_left_out(load: Load) -> None:
 
 def test_the_constants_are_those_of_the_search() -> None:
     from automl_loss.engine.tuning import HELD_OUT
-    from automl_loss.search import learning_rate
+    from automl_loss.search import finalists, learning_rate
 
     assert {len(learning_rate.default_grid(name)) for name in ("sgd", "adamw")} == {LR_RATES}
     assert learning_rate.SEEDS == LR_SEEDS
+    assert finalists.HANDCRAFTED == HANDCRAFTED
     assert HELD_OUT == GUARD_STEPS
 
 

@@ -10,7 +10,7 @@ from automl_loss.engine.engine import Engine
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.executor import Executor, Item, Result
 from automl_loss.recipe.model import FilterSettings
-from automl_loss.search.filters import Screen
+from automl_loss.search.filters import Screen, Verdict
 
 CROSS_ENTROPY = "mul(-1, mul(y, log(f)))"
 SQUARES = "square(sub(y, f))"
@@ -20,7 +20,7 @@ SAME_FOR_ALL_CLASSES = "add(f, tanh(y))"
 WITHOUT_F = "add(y, tanh(y))"
 SHIFTED = "add(y, mul(-1, mul(y, log(f))))"
 DOUBLED = "sub(mul(-1, mul(y, log(f))), mul(y, log(f)))"
-ALL_OFF = {name: False for name in ("equivalence", "gradient", "rejection", "gradient_equivalence")}
+ALL_OFF = dict.fromkeys(("equivalence", "gradient", "rejection", "gradient_equivalence"), False)
 
 
 class Inline(Executor):
@@ -210,4 +210,4 @@ def test_what_a_strategy_rejects_itself_is_neither_measured_nor_known(
 
 def test_an_empty_generation_gives_an_empty_verdict(make: Callable[..., Screen]) -> None:
     verdict = make().screen([])
-    assert not (verdict.survivors or verdict.rejected or verdict.source or verdict.hits)
+    assert verdict == Verdict()

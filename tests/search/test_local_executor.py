@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -9,6 +11,20 @@ import pytest
 
 from automl_loss.errors import EvaluationError, PluginError
 from automl_loss.search.local_executor import LocalExecutor
+
+KILLED = """
+import os, signal
+from automl_loss.search.local_executor import LocalExecutor
+
+def process(item):
+    import os, time
+    time.sleep(0.2)
+    return os.getpid()
+
+executor = LocalExecutor(LocalExecutor.Config(workers=2))
+print(*set(executor.map(process, range(20))), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +139,14 @@ def test_a_killed_worker_is_an_error_that_says_how_to_go_on() -> None:
     with pytest.raises(EvaluationError, match=r"worker process was killed.*--resume.*executor\.workers"):
         list(executor.map(_die, range(4)))
     executor.close()
+
+
+def test_the_workers_of_a_killed_run_end_by_themselves() -> None:
+    run = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == -signal.SIGKILL
+    workers = [int(word) for word in run.stdout.split()]
+    assert len(workers) == 2
+    deadline = time.monotonic() + 30
+    while any(map(_exists, workers)):
+        assert time.monotonic() < deadline, "workers are still there 30 seconds after their parent"
+        time.sleep(0.1)

@@ -1,0 +1,136 @@
+"""Values and gradients of losses along a line, computed by autograd in float64."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from automl_loss.losses import (
+    HandcraftedLoss,
+    Loss,
+    Problem,
+    SymbolicLoss,
+    build_module,
+    known_losses,
+    task_loss,
+)
+from automl_loss.expression import parse
+from automl_loss.report.record import RunRecord
+
+_POINTS = 241
+_EDGE = 0.01
+_RESIDUALS = 3.0
+_HANDCRAFTED = re.compile(r"(?P<name>\w+)(?:\((?P<parameters>.*)\))?")
+
+Line = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A loss along a line.
+
+    Args:
+        x: `(points,)` where.
+        value: `(points,)` loss of a sample.
+        gradient: `(points,)` its derivative by the raw output, or by what the maker says.
+    """
+
+    x: Line
+    value: Line
+    gradient: Line
+
+    @property
+    def slope(self) -> float:
+        """Root mean square of the gradient, over the points where it is finite."""
+        finite = self.gradient[np.isfinite(self.gradient)]
+        return float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
+
+    def times(self, factor: float) -> Curve:
+        """The loss times a constant."""
+        return Curve(self.x, factor * self.value, factor * self.gradient)
+
+
+def contestant_losses(run: RunRecord) -> dict[str, Loss]:
+    """The losses of a run by role: the returned one, the task loss, and the best handcrafted one."""
+    if run.loss is None or run.problem is None:
+        return {}
+    losses: dict[str, Loss] = {}
+    if run.loss.space == "prediction":
+        losses["found"] = run.loss
+    handcrafted = run.contestants().get("handcrafted")
+    if handcrafted is not None:
+        losses["handcrafted"] = handcrafted_loss(handcrafted["loss"], run.problem)
+    return {**losses, "task_loss": task_loss(run.problem)}
+
+
+def handcrafted_loss(key: str, problem: Problem) -> HandcraftedLoss:
+    """The handcrafted loss of a key, at scale 1.
+
+    Example:
+        >>> handcrafted_loss("gce(q=0.5)", Problem.classification((4,), 3)).key
+        'gce(q=0.5)'
+    """
+    match = _HANDCRAFTED.fullmatch(key)
+    if match is None:
+        raise ValueError(f"{key!r} is not the key of a handcrafted loss.")
+    pairs = (pair.split("=") for pair in (match["parameters"] or "").split(", ") if pair)
+    return HandcraftedLoss(match["name"], problem.kind, {name: float(value) for name, value in pairs})
+
+
+def along_probability(loss: Loss, problem: Problem, target: int) -> Curve:
+    """A sample's loss against the probability of its class; the other classes share the rest equally.
+
+    The gradient is by the raw output of that class, or for a binary problem by the raw output towards it.
+    """
+    p = np.linspace(_EDGE, 1.0 - _EDGE, _POINTS)
+    if problem.kind == "binary":
+        sign = 1.0 if target == 1 else -1.0
+        raw = (sign * np.log(p / (1.0 - p)))[:, None]
+        value, gradient = _differentiate(loss, problem, raw, torch.full((_POINTS,), target))
+        return Curve(p, value, sign * gradient[:, 0])
+    raw = np.tile(np.log((1.0 - p) / (problem.output_dim - 1))[:, None], (1, problem.output_dim))
+    raw[:, target] = np.log(p)
+    value, gradient = _differentiate(loss, problem, raw, torch.full((_POINTS,), target))
+    return Curve(p, value, gradient[:, target])
+
+
+def along_residual(loss: Loss, problem: Problem, target: float) -> Curve:
+    """A sample's loss against the residual of its first output; the others are predicted exactly."""
+    residual = np.linspace(-_RESIDUALS, _RESIDUALS, _POINTS)
+    raw = np.full((_POINTS, problem.output_dim), target)
+    raw[:, 0] += residual
+    targets = torch.full((_POINTS, problem.output_dim), target, dtype=torch.float64)
+    value, gradient = _differentiate(loss, problem, raw, targets)
+    return Curve(residual, value, gradient[:, 0])
+
+
+def along_term(loss: Loss, target: float) -> dict[str, Curve]:
+    """The term of one output of an elementwise loss against f, beside cross-entropy's; gradients are by f."""
+    usual = SymbolicLoss(parse(known_losses(Problem.classification((1,), 3))["cross_entropy"]))
+    return {role: _term(one, target) for role, one in (("found", loss), ("task_loss", usual))}
+
+
+def _term(loss: Loss, target: float) -> Curve:
+    f = torch.linspace(_EDGE, 1.0 - _EDGE, _POINTS, dtype=torch.float64).requires_grad_()
+    value = loss.scale * loss.value(f[:, None], torch.full((_POINTS, 1), target, dtype=torch.float64))[:, 0]
+    return Curve(f.detach().numpy(), value.detach().numpy(), _gradient(value, f))
+
+
+def _differentiate(loss: Loss, problem: Problem, raw: Line, target: Tensor) -> tuple[Line, Line]:
+    """`(points,)` losses of samples, and `(points, outputs)` their gradients by the raw outputs."""
+    outputs = torch.tensor(raw, dtype=torch.float64, requires_grad=True)
+    value = build_module(loss, problem)(outputs, target, reduction="none")
+    return value.detach().numpy(), _gradient(value, outputs)
+
+
+def _gradient(value: Tensor, by: Tensor) -> Line:
+    if not value.requires_grad:
+        # A loss without f in it.
+        return np.zeros(by.shape)
+    (gradient,) = torch.autograd.grad(value.sum(), by, allow_unused=True)
+    return np.zeros(by.shape) if gradient is None else gradient.numpy()

@@ -1,0 +1,118 @@
+"""Figures of the loss itself: its value and gradient beside the losses it was compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from automl_loss.losses import Problem
+from automl_loss.report.curve import Curve, along_probability, along_residual, along_term, contestant_losses
+from automl_loss.report.names import ROLE_NAMES
+from automl_loss.report.record import RunRecord
+from automl_loss.report.style import DASHES, ROLES, legend_above, new_figure
+
+_SCALED = (
+    "Each curve is multiplied by one constant, so that its gradients are as large as the task loss's on average (root mean "
+    "square over the frame), and shifted to start at 0: a factor is a matter of the learning rate, and a shift of none."
+)
+
+
+def loss_by_probability(run: RunRecord) -> tuple[Figure, str] | None:
+    """Loss of one sample, and its gradient, against the probability of its class."""
+    if run.loss is None or run.problem is None or not run.problem.is_classification:
+        return None
+    problem = run.problem
+    targets = (1, 0) if problem.kind == "binary" else (0,)
+    figure = new_figure(height=3.3 * len(targets), width=5.8)
+    grid = figure.subplots(len(targets), 2, squeeze=False)
+    losses = contestant_losses(run)
+    for row, target in zip(grid, targets, strict=True):
+        curves = {role: along_probability(loss, problem, target) for role, loss in losses.items()}
+        _value_and_gradient(row, _like(curves, "task_loss"))
+        where = f" (class {target})" if problem.kind == "binary" else ""
+        row[0].set_title(f"loss of a sample{where}")
+        row[1].set_title("gradient by its raw output")
+        for axes in row:
+            axes.set_xlabel("probability of the true class")
+    legend_above(figure, grid[0, 0])
+    others = "" if problem.kind == "binary" else " The other classes share the rest of the probability equally."
+    return figure, (
+        f"Left, what a sample costs; right, how hard it pulls on the raw output of its class: below 0 it pushes the "
+        f"probability up.{others} {_SCALED}"
+    )
+
+
+def loss_terms(run: RunRecord) -> tuple[Figure, str] | None:
+    """The term of one output at y = 1 and at y = 0, and its gradient by the prediction, for elementwise losses."""
+    problem, loss = run.problem, run.loss
+    if loss is None or problem is None or problem.kind != "multiclass" or loss.space != "prediction":
+        return None
+    figure = new_figure(height=5.4)
+    grid = figure.subplots(2, 2)
+    for column, target in enumerate((1.0, 0.0)):
+        curves = along_term(loss, target)
+        _value_and_gradient(grid[:, column], curves)
+        grid[0, column].set_title(f"y = {target:.0f}: term of {'the true' if target else 'another'} class")
+        grid[1, column].set_title("its gradient by f")
+        for axes in grid[:, column]:
+            axes.set_xlabel("f, predicted probability")
+    legend_above(figure, grid[0, 0])
+    return figure, (
+        "The loss sums one term an output. Cross-entropy's is 0 wherever y = 0; what the found loss has there acts on the "
+        "probabilities of wrong classes directly. At its own scale, each curve shifted to start at 0. The steep ends are "
+        "cut off by the frame."
+    )
+
+
+def loss_by_residual(run: RunRecord) -> tuple[Figure, str] | None:
+    """Loss of a regression, and its gradient, against the residual."""
+    problem = run.problem
+    if run.loss is None or problem is None or problem.kind != "regression":
+        return None
+    curves = {role: along_residual(loss, problem, 0.0) for role, loss in contestant_losses(run).items()}
+    figure = new_figure(height=3.3)
+    row = figure.subplots(1, 2)
+    _value_and_gradient(row, _like(curves, "task_loss"))
+    row[0].set_title("loss of a sample")
+    row[1].set_title("gradient by the output")
+    for axes in row:
+        axes.set_xlabel("residual f − y (standard deviations)")
+    legend_above(figure, row[0])
+    caption = f"At the mean target, y = 0. {_SCALED}"
+    if not _depends_on_residual_alone(run, problem):
+        caption += " The loss depends on y and f in other ways than by f − y: at other targets it looks different."
+    return figure, caption
+
+
+def _depends_on_residual_alone(run: RunRecord, problem: Problem) -> bool:
+    if run.loss is None:
+        return True
+    one, other = (along_residual(run.loss, problem, target) for target in (0.0, 1.0))
+    return bool(np.allclose(one.gradient, other.gradient, rtol=1e-3, atol=1e-4))
+
+
+def _value_and_gradient(pair: Sequence[Axes] | np.ndarray, curves: Mapping[str, Curve]) -> None:
+    """Draw curves on two axes; steep ends leave the frame."""
+    value, gradient = pair
+    for role, curve in curves.items():
+        look = {"color": ROLES[role], "linestyle": DASHES[role], "label": ROLE_NAMES[role]}
+        value.plot(curve.x, curve.value - curve.value.min(), **look)
+        gradient.plot(curve.x, curve.gradient, **look)
+    _cut(value, [curve.value - curve.value.min() for curve in curves.values()])
+    _cut(gradient, [curve.gradient for curve in curves.values()])
+
+
+def _cut(axes: Axes, lines: Sequence[np.ndarray]) -> None:
+    inner = np.concatenate([line[np.isfinite(line)] for line in lines])
+    low, high = np.quantile(inner, (0.015, 0.985))
+    reach = 0.08 * (high - low) or 1.0
+    axes.set_ylim(low - reach, high + reach)
+
+
+def _like(curves: Mapping[str, Curve], role: str) -> dict[str, Curve]:
+    """The curves at the mean gradient of one of them."""
+    size = curves[role].slope
+    return {name: curve.times(size / curve.slope if curve.slope > 0 else 1.0) for name, curve in curves.items()}

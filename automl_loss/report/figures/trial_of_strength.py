@@ -1,0 +1,112 @@
+"""Figures of the final comparison: test values and learning rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from automl_loss.report.names import contestant_name
+from automl_loss.report.record import RunRecord
+from automl_loss.report.style import DASHES, INK, MARKERS, PAPER, ROLES, legend_above, new_figure
+
+
+def test_values(run: RunRecord) -> tuple[Figure, str] | None:
+    """Strip plot of the test metric of each seed, with mean and 95 % interval."""
+    contestants = run.contestants()
+    if not contestants:
+        return None
+    unit = run.unit
+    figure = new_figure(height=1.3 + 0.6 * len(contestants))
+    axes = figure.subplots()
+    order = list(reversed(contestants))
+    diverged = 0
+    for row, role in enumerate(order):
+        values = [unit.factor * v for v in contestants[role]["values"] if v is not None]
+        diverged += len(contestants[role]["values"]) - len(values)
+        if not values:
+            continue
+        axes.plot(values, row + _spread(values), MARKERS[role], color=ROLES[role], alpha=0.45, markersize=5, mew=0)
+        low, high = _interval(values)
+        axes.errorbar(
+            fmean(values), row + 0.28, xerr=[[fmean(values) - low], [high - fmean(values)]], fmt="D", color=ROLES[role],
+            markersize=6, markeredgecolor=INK, markeredgewidth=0.8, ecolor=INK, elinewidth=1.2, capsize=4,
+        )  # fmt: skip
+    names = [contestant_name(role, contestants[role]["loss"], width=26) for role in order]
+    axes.set_yticks(range(len(order)), names)
+    axes.set_ylim(-0.45, len(order) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(unit.label("test"))
+    count = max(len(entry["values"]) for entry in contestants.values())
+    caption = (
+        f"One mark for each of {count} fresh seeds, all judged on the same test rows, which nothing before had seen; "
+        f"the diamond is the mean, with its 95 % t interval over seeds. That interval leaves out the chance of the "
+        f"test rows; the one in the table has both."
+    )
+    return figure, caption + (f" {diverged} diverged runs are not drawn." if diverged else "")
+
+
+def _spread(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Heights that keep equal values from hiding each other."""
+    seen: dict[float, int] = {}
+    heights = []
+    for value in values:
+        place = seen[value] = seen.get(value, -1) + 1
+        heights.append(0.05 * (place // 2 + place % 2) * (-1) ** place)
+    return np.array(heights) - 0.05
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return values[0], values[0]
+    reach = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return fmean(values) - reach, fmean(values) + reach
+
+
+def learning_rates(run: RunRecord) -> tuple[Figure, str] | None:
+    """Validation metric at every learning rate tried, with the chosen rates marked."""
+    contestants = {role: entry for role, entry in run.contestants().items() if entry["lr_tried"]}
+    if not contestants:
+        return None
+    unit = run.unit
+    figure = new_figure()
+    axes = figure.subplots()
+    for role, entry in contestants.items():
+        tried = [(lr, unit.factor * value) for lr, value in entry["lr_tried"] if value is not None]
+        if not tried:
+            continue
+        rates, values = zip(*tried, strict=True)
+        name = contestant_name(role, entry["loss"], width=26)
+        axes.plot(
+            rates, values, DASHES[role], marker=MARKERS[role], color=ROLES[role], label=name, markersize=5,
+            markeredgecolor=PAPER, markeredgewidth=0.6,
+        )  # fmt: skip
+        chosen = dict(tried).get(entry["lr"])
+        if chosen is not None:
+            axes.plot(entry["lr"], chosen, "o", markersize=13, mfc="none", mec=ROLES[role], mew=1.6)
+    _plain_log_ticks(axes, [lr for entry in contestants.values() for lr, _ in entry["lr_tried"]])
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel(unit.label("validation"))
+    legend_above(figure, axes, columns=2)
+    failed = sum(value is None for entry in contestants.values() for _, value in entry["lr_tried"])
+    caption = (
+        "A loss multiplied by ten is the same loss at ten times the learning rate, so each is judged at its own best "
+        "rate (ringed), chosen on validation, on seeds that nothing else uses."
+    )
+    return figure, caption + (f" {failed} rates at which training diverged are not drawn." if failed else "")
+
+
+def _plain_log_ticks(axes: Axes, rates: Sequence[float]) -> None:
+    """Powers of ten written out: 0.001 and not a small superscript."""
+    axes.set_xscale("log")
+    low, high = math.floor(math.log10(min(rates))), math.ceil(math.log10(max(rates)))
+    ticks = [10.0**power for power in range(low, high + 1)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(min(rates) / 1.5, max(rates) * 1.5)

@@ -1,0 +1,40 @@
+"""Writes `report.html` and `figures/` into a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl_loss.search.atomic import replace_text, writing
+
+
+def write_report(directory: Path) -> Path:
+    """Draw the figures of a run and write its report, in place of an earlier one.
+
+    Nothing is read but the run directory, and nothing in it is changed but `report.html` and `figures/`. A
+    run that is going on or was interrupted gives a report of what there is.
+
+    Args:
+        directory: of the run.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        AutolossError: it is no run directory, one of its files is broken, or the report cannot be written.
+    """
+    from automl_loss.report.figures import draw_figures
+    from automl_loss.report.page import render_page
+    from automl_loss.report.record import RunRecord
+
+    directory = Path(directory)
+    run = RunRecord.read(directory)
+    drawings = draw_figures(run)
+    folder = directory / "figures"
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+        for drawing in drawings:
+            (folder / f"{drawing.name}.png").write_bytes(drawing.png)
+            (folder / f"{drawing.name}.svg").write_text(drawing.svg, encoding="utf-8")
+    page = directory / "report.html"
+    replace_text(page, render_page(run, drawings))
+    return page

@@ -1,0 +1,136 @@
+"""How figures look: colours by role, a quiet frame, and one SVG that follows the page's light and dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#1f2328"
+"""Text and axes."""
+FAINT = "#8b949e"
+"""What stands behind: all candidates, grids."""
+LINE = "#d0d7de"
+"""Grid lines."""
+PAPER = "#ffffff"
+"""Behind a figure."""
+
+ROLES = {"found": "#ee7733", "task_loss": "#0077bb", "handcrafted": "#009988"}
+"""Colours of the contestants, from Paul Tol's vibrant scheme, which colour-blind people tell apart."""
+MARKERS = {"found": "o", "task_loss": "s", "handcrafted": "^"}
+DASHES = {"found": "-", "task_loss": "--", "handcrafted": "-."}
+STACK = ("#ee7733", "#bbccee", "#8b949e", "#ddcc77", "#aa4499", "#44aa99", "#882255", "#332288")
+"""Colours of stacked parts; the first is for what was trained."""
+
+_WIDTH = 5.8
+_PAGE_COLOURS = {INK: "currentColor", LINE: "var(--line)", PAPER: "var(--card)"}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure.
+
+    Args:
+        name: of its files.
+        title: what it shows, in a few words.
+        caption: how to read it, and what it cannot tell.
+        svg: a whole SVG file on white.
+        png: the same as a picture.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    png: bytes
+
+    @property
+    def inline(self) -> str:
+        """The SVG as an element of the page, in the page's own colours; its ids are of its own."""
+        return inline(self.svg, self.name, self.title)
+
+
+@contextmanager
+def applied(name: str) -> Iterator[None]:
+    """Make figures in this look; no global setting is left changed.
+
+    Args:
+        name: of the figure; the same figure has the same ids whenever it is drawn.
+    """
+    settings: dict[str, Any] = {
+        "svg.hashsalt": name,
+        "svg.fonttype": "path",
+        "font.family": "DejaVu Sans",
+        "font.size": 9.5,
+        "axes.edgecolor": INK,
+        "axes.labelcolor": INK,
+        "axes.titlesize": 9.5,
+        "axes.titlelocation": "left",
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "grid.color": LINE,
+        "grid.linewidth": 0.6,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "legend.handlelength": 1.8,
+        "lines.linewidth": 1.8,
+        "figure.facecolor": PAPER,
+        "axes.facecolor": "none",
+        "savefig.facecolor": PAPER,
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_figure(height: float = 3.4, width: float = _WIDTH) -> Figure:
+    """An empty figure; sizes in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
+    """A legend outside of the axes, where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4, borderaxespad=0.2)
+
+
+def finish(figure: Figure, name: str, title: str, caption: str) -> Drawing:
+    """Render a figure as SVG and PNG."""
+    text, picture = io.StringIO(), io.BytesIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    figure.savefig(picture, format="png", dpi=150)
+    return Drawing(name, title, caption, text.getvalue(), picture.getvalue())
+
+
+def inline(svg: str, name: str, title: str, *, natural_size: bool = False) -> str:
+    """An SVG file as an element of an HTML page.
+
+    Args:
+        svg: as matplotlib writes it.
+        name: put before every id, as ids are shared by the whole page.
+        title: read aloud in place of the picture.
+        natural_size: keep the size rather than fill the width there is.
+    """
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', element)
+    element = re.sub(r'(href="#|url\(#)', rf"\1{name}-", element)
+    for colour, ours in _PAGE_COLOURS.items():
+        element = element.replace(colour, ours)
+    head, rest = element.split(">", 1)
+    if not natural_size:
+        head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
+    label = title.replace("&", "&amp;").replace('"', "&quot;")
+    return f'{head} role="img" aria-label="{label}">{rest}'

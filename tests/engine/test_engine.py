@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import cloudpickle
+import pytest
+import torch
+from support.engines import loss_of, make_engine
+from torch import nn
+
+from automl_loss import EvaluationError, Problem, task_loss
+from automl_loss.engine.states import Trajectory
+
+PROBLEM = Problem.classification((6,), 3)
+
+
+def test_an_engine_pickles_as_its_source_and_gives_the_same_bits() -> None:
+    engine = make_engine()
+    copy = cloudpickle.loads(cloudpickle.dumps(engine))
+    losses = [loss_of("square(sub(y, f))"), task_loss(PROBLEM)]
+    assert [r.curve for r in engine.train(losses)] == [r.curve for r in copy.train(losses)]
+    assert engine.match_scale(losses) == copy.match_scale(losses)
+
+
+def test_an_engine_at_another_rate_shares_the_data_and_nothing_that_depends_on_the_rate() -> None:
+    engine = make_engine()
+    first = engine.trajectory
+    other = engine.with_lr(0.5)
+    assert other.lr == 0.5
+    assert other._train_rows is engine._train_rows
+    assert other.trajectory is not first
+    assert engine.lr == 0.05
+
+
+def test_a_rate_that_is_still_to_be_chosen_is_an_error_that_says_so() -> None:
+    with pytest.raises(EvaluationError, match="auto"):
+        make_engine(training={"lr": "auto"}).train([task_loss(PROBLEM)])
+
+
+def test_width_changes_no_result_beyond_rounding() -> None:
+    losses = [loss_of("square(sub(y, f))"), task_loss(PROBLEM), loss_of("mul(mul(-1, y), sqrt(f))")]
+    wide = make_engine(dtype="float64", training={"width": 3}).train(losses)
+    narrow = make_engine(dtype="float64", training={"width": 1}).train(losses)
+    for one, other in zip(wide, narrow, strict=True):
+        assert one.curve == pytest.approx(other.curve, rel=1e-9)
+
+
+def test_a_network_of_the_wrong_shape_is_refused_with_both_shapes() -> None:
+    def wrong(inputs: int, outputs: int) -> nn.Module:
+        return nn.Linear(inputs, outputs + 1)
+
+    with pytest.raises(EvaluationError, match=r"\(32, 4\).*\(batch, 3\)"):
+        make_engine(wrong).train([task_loss(PROBLEM)])
+
+
+def test_a_network_without_parameters_is_refused() -> None:
+    with pytest.raises(EvaluationError, match="no parameters"):
+        make_engine(lambda inputs, outputs: nn.Identity())
+
+
+def test_cuda_without_a_gpu_is_refused_in_words() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(EvaluationError, match="--device cpu"):
+        make_engine(device="cuda")
+
+
+def test_a_trajectory_goes_from_the_start_to_past_the_best_step() -> None:
+    trajectory: Trajectory = make_engine(training={"steps": 60}).trajectory
+    assert trajectory.steps[0] == 0
+    assert trajectory.steps == sorted(set(trajectory.steps))
+    assert 2 <= len(trajectory.states) <= 25
+    first, last = trajectory.states[0], trajectory.states[-1]
+    assert not torch.equal(first.theta, last.theta)
+
+
+def test_one_loss_and_many_losses_are_both_fine() -> None:
+    engine = make_engine()
+    assert len(engine.train([task_loss(PROBLEM)])) == 1
+    assert len(engine.train([loss_of("square(sub(y, f))")] * 70, steps=2)) == 70
+
+
+def test_a_number_of_rates_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(ValueError, match="2 values for 1 losses"):
+        make_engine().train([task_loss(PROBLEM)], lr=[0.1, 0.2])

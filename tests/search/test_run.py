@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support.recipes import tiny
+
+from automl_loss import NoValidCandidateError, Progress, RecipeError, Result, load_loss, run
+from automl_loss.engine.engine import Engine
+from autoloss_tasks.sklearn_tasks import Wine
+
+KEYS = {
+    "schema", "name", "seed", "strategy", "evaluator", "task", "model", "best", "test", "search", "versions",
+}  # fmt: skip
+SEARCH_KEYS = {
+    "candidates", "evaluated", "cached", "rejected", "diverged", "pruned", "failed", "seconds", "profile",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, list[Progress]]:
+    seen: list[Progress] = []
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    return run(tiny(), seen.append, directory=folder), seen
+
+
+def test_result_json_has_every_key_of_its_contract(finished: tuple[Result, list[Progress]]) -> None:
+    data = json.loads((finished[0].directory / "result.json").read_text())
+    assert set(data) >= KEYS
+    assert data["schema"] == 1
+    assert set(data["search"]) >= SEARCH_KEYS
+    assert set(data["best"]) >= {"trial", "expression", "latex", "fitness", "scale"}
+    test = data["test"]
+    assert set(test) >= {"metric", "lower_is_better", "learned", "task_loss", "difference", "last_step", "verdict"}
+    assert set(test["learned"]) >= {"mean", "std", "values", "lr"}
+    assert set(test["difference"]) >= {"mean", "ci95", "p_value", "test"}
+    assert len(test["learned"]["values"]) == len(test["task_loss"]["values"]) == 3
+    assert test["learned"]["mean"] == pytest.approx(np.mean(test["learned"]["values"]))
+
+
+def test_outcomes_of_all_statuses_add_up_to_the_candidates(finished: tuple[Result, list[Progress]]) -> None:
+    search = finished[0].data["search"]
+    statuses = ("evaluated", "cached", "rejected", "diverged", "pruned", "failed")
+    assert sum(search[status] for status in statuses) == search["candidates"] == len(finished[0].outcomes) - 1
+    assert search["evaluated"] > 0
+
+
+def test_best_loss_py_is_the_loss_of_best_loss_json(finished: tuple[Result, list[Progress]]) -> None:
+    folder = finished[0].directory
+    spec = importlib.util.spec_from_file_location("best_loss", folder / "best_loss.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    raw, target = torch.randn(7, 3, dtype=torch.float64), torch.randint(0, 3, (7,))
+    torch.testing.assert_close(module.LearnedLoss()(raw, target), load_loss(folder)(raw, target), rtol=1e-6, atol=1e-9)
+
+
+def test_the_leaderboard_is_in_order_and_holds_the_task_loss(finished: tuple[Result, list[Progress]]) -> None:
+    with (finished[0].directory / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    fitness = [float(row["fitness"]) for row in rows if row["fitness"]]
+    assert fitness == sorted(fitness)
+    assert [row["expression"] for row in rows if row["id"] == "0"] == ["cross_entropy"]
+
+
+def test_progress_tells_of_every_stage_and_ends_with_the_verdict(finished: tuple[Result, list[Progress]]) -> None:
+    result, seen = finished
+    stages = list(dict.fromkeys(progress.stage for progress in seen))
+    assert stages == ["search", "handcrafted", "finalists", "retraining_rate", "retraining", "done"]
+    assert seen[-1].message == result.verdict
+    assert [p.generation for p in seen if p.generation_done] == [0, 1, 2]
+
+
+def test_test_rows_are_reached_once_and_after_every_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    original_test, original_train = Wine.test, Engine.train
+
+    def watched_test(self: Wine, seed: int) -> Any:
+        events.append("test")
+        return original_test(self, seed)
+
+    def watched_train(self: Engine, *args: Any, **options: Any) -> Any:
+        events.append("train with test rows" if options.get("test") is not None else "train")
+        return original_train(self, *args, **options)
+
+    monkeypatch.setattr(Wine, "test", watched_test)
+    monkeypatch.setattr(Engine, "train", watched_train)
+    run(tiny(), directory=tmp_path / "run")
+    assert events.count("test") == 1
+    reached = events.index("test")
+    assert "train" in events[:reached]
+    assert "train with test rows" not in events[:reached]
+    assert set(events[reached + 1 :]) == {"train with test rows"}
+
+
+def test_a_task_without_test_rows_can_be_searched_up_to_retraining(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(self: Wine, seed: int) -> Any:
+        raise AssertionError("the search reached for the test rows")
+
+    monkeypatch.setattr(Wine, "test", none)
+    seen: list[str] = []
+    with pytest.raises(AssertionError, match="reached for the test rows"):
+        run(tiny(), lambda progress: seen.append(progress.stage), directory=tmp_path / "run")
+    assert "retraining_rate" in seen
+    assert "retraining" not in seen
+
+
+def test_splits_depend_on_the_run_seed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    original = Wine.splits
+
+    def watched(self: Wine, seed: int) -> Any:
+        asked.append(seed)
+        return original(self, seed)
+
+    monkeypatch.setattr(Wine, "splits", watched)
+    run(tiny(seed=7), directory=tmp_path / "run")
+    assert set(asked) == {7}
+
+
+def test_the_same_recipe_gives_the_same_result_bit_for_bit(
+    finished: tuple[Result, list[Progress]], tmp_path: Path
+) -> None:
+    again = run(tiny(), directory=tmp_path / "again")
+    assert again.loss == finished[0].loss
+    assert again.data["test"] == finished[0].data["test"]
+    assert {i: (o.status, o.fitness, o.loss) for i, o in again.outcomes.items()} == {
+        i: (o.status, o.fitness, o.loss) for i, o in finished[0].outcomes.items()
+    }
+
+
+@pytest.mark.parametrize("strategy", ["gp-lfl", "random", "handcrafted"])
+@pytest.mark.parametrize("task", ["wine", "diabetes", "breast_cancer"])
+def test_every_strategy_runs_on_every_kind_of_problem(strategy: str, task: str, tmp_path: Path) -> None:
+    options = {} if strategy == "handcrafted" else {"population": 15, "generations": 2}
+    result = run(tiny(task={"name": task}, strategy={"name": strategy, **options}), directory=tmp_path / "run")
+    assert result.data["strategy"] == strategy
+    assert np.isfinite(result.data["test"]["learned"]["mean"])
+
+
+@pytest.mark.parametrize("metric", ["auroc", "nll", "balanced_error"])
+def test_metrics_are_shown_in_their_own_sense(metric: str, tmp_path: Path) -> None:
+    result = run(tiny(task={"name": "breast_cancer", "metric": metric}), directory=tmp_path / "run")
+    test = result.data["test"]
+    assert test["metric"] == metric
+    assert test["lower_is_better"] is (metric != "auroc")
+    if metric == "auroc":
+        assert test["task_loss"]["mean"] > 0.8
+
+
+def test_the_budget_cuts_the_last_generation_in_order(tmp_path: Path) -> None:
+    result = run(tiny(budget={"candidates": 4}, filters={"rejection": False}), directory=tmp_path / "run")
+    trained = [o.id for o in result.outcomes.values() if o.status.value in ("evaluated", "diverged") and o.id]
+    assert len(trained) == 4
+    assert sorted(result.outcomes) == list(range(len(result.outcomes)))
+    assert "budget of 4 candidates" in result.data["search"]["ended"]
+
+
+def test_a_search_that_finds_nothing_says_so(tmp_path: Path) -> None:
+    settings = tiny(filters={"rejection_threshold": 10.0})
+    with pytest.raises(NoValidCandidateError, match="none of .* candidates trained"):
+        run(settings, directory=tmp_path / "run")
+    assert (tmp_path / "run" / "leaderboard.csv").exists()
+
+
+def test_options_that_do_not_fit_the_task_are_found_before_a_folder_is_made(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"task.label_noise.*outliers"):
+        run(tiny(task={"name": "diabetes", "label_noise": 0.2}), directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
