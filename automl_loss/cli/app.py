@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from automl_loss.cli import doctor, export, plugins, recipes, run, top
+from automl_loss.cli import doctor, export, plugins, recipes, report, run, top
 from automl_loss.cli.failures import INTERRUPTED, describe
 
 _DEBUG = "--debug"
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(top.top)
+app.command()(report.report)
 app.command()(export.export)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(plugins.app, name="plugins")

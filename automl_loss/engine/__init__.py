@@ -1,7 +1,7 @@
 """The engine: trains many candidates at once.
 
-`Engine` is what evaluators use. Below it: `network` (flat parameters, one or many networks), `population` (losses on raw
-outputs) over `kernels` (their derivatives), `training`, `optimizers`, `metagradient` and `tuning`, `probes` (scale
+`Engine` is what evaluators use. Below it: `network` (flat parameters, one or many networks), `population` (losses on
+raw outputs) over `kernels` (their derivatives), `training`, `optimizers`, `metagradient` and `tuning`, `probes` (scale
 matching, filters' measurements), `states`, `data`, `metrics`, `corruption`.
 """
 

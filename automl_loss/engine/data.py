@@ -38,7 +38,9 @@ class Rows:
     def of(cls, split: Split, problem: Problem, device: torch.device, dtype: torch.dtype) -> Rows:
         """Checked tensors of a split."""
         if len(split.x) != len(split.y) or not len(split.y):
-            raise EvaluationError(f"a split has {len(split.x)} inputs and {len(split.y)} targets; expected equal, non-zero.")
+            raise EvaluationError(
+                f"a split has {len(split.x)} inputs and {len(split.y)} targets; expected equal, non-zero."
+            )
         if tuple(split.x.shape[1:]) != problem.input_shape:
             raise EvaluationError(
                 f"the task's inputs have shape {tuple(split.x.shape[1:])}, its problem says {problem.input_shape}."

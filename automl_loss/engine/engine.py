@@ -115,13 +115,19 @@ class Engine:
     def lr(self) -> float:
         """Learning rate of partial training."""
         if self.training.lr == "auto":
-            raise EvaluationError("the learning rate is still `auto`; select one first, see `Engine.with_lr`.")
+            raise EvaluationError(
+                "the learning rate is still `auto`; select one first, see `Engine.with_lr`."
+            )
         return self.training.lr
 
     def with_lr(self, lr: float) -> Engine:
         """The same engine at a learning rate; the data are shared."""
         other = copy.copy(self)
-        other.__dict__ = {k: v for k, v in self.__dict__.items() if not isinstance(getattr(Engine, k, None), cached_property)}
+        other.__dict__ = {
+            k: v
+            for k, v in self.__dict__.items()
+            if not isinstance(getattr(Engine, k, None), cached_property)
+        }
         other.source = replace(self.source, training=self.training.model_copy(update={"lr": lr}))
         other._token = f"{self._token}@{lr!r}"
         return other
@@ -212,7 +218,11 @@ class Engine:
         """Tune the weights of losses by meta-gradients under the recipe's tuning settings; see `Tuner`."""
         tuner = self.tuner(self.source.tuning)
         width = self.width if self.source.tuning.gradient == "exact" else max(1, len(losses))
-        return [tuned for start in range(0, len(losses), width) for tuned in tuner.tune(losses[start : start + width])]
+        return [
+            tuned
+            for start in range(0, len(losses), width)
+            for tuned in tuner.tune(losses[start : start + width])
+        ]
 
     def tuner(self, settings: TuningSettings) -> Tuner:
         """A tuner on this engine's states."""
@@ -275,7 +285,9 @@ class Engine:
         if place not in self._triples:
             step = self._tuning_step(place)
             if self.path is Path.LOOP:
-                raise EvaluationError("this network has neither forward mode nor double backward; set `tuning.gradient: exact`.")
+                raise EvaluationError(
+                    "this network has neither forward mode nor double backward; set `tuning.gradient: exact`."
+                )
             raw, direction = self._meta.at_start(step, self.path)
             self._triples[place] = Triple(raw, step.train.target, direction)
         return self._triples[place]

@@ -50,7 +50,9 @@ class MetaGradient:
         self._rate = rate
         self._weight_decay = weight_decay
 
-    def exact(self, population: Population, step: TuningStep, path: Path = Path.FORWARD) -> tuple[Tensor, Tensor]:
+    def exact(
+        self, population: Population, step: TuningStep, path: Path = Path.FORWARD
+    ) -> tuple[Tensor, Tensor]:
         """Raw outputs of the training batch, and the directions u of all losses.
 
         Returns:
@@ -63,7 +65,9 @@ class MetaGradient:
         leaves = network.leaves(step.state.theta)
         raw = self._forward(leaves, step.state, step.train.x)
         slopes = population.gradient(raw, step.train.target)
-        inner = network.flatten([g.flatten(0, 1) for g in _gradients(raw, leaves, slopes[:, None], batched=True)])
+        inner = network.flatten(
+            [g.flatten(0, 1) for g in _gradients(raw, leaves, slopes[:, None], batched=True)]
+        )
         theta = step.state.theta - self._rate * (inner + self._weight_decay * step.state.theta)
         after = self.task_gradient(State(theta, step.state.expand(len(theta)).buffers), step.validation)
         return raw.detach(), self._push_forward(step, after, path)
@@ -124,7 +128,9 @@ class MetaGradient:
         covector = torch.zeros_like(raw, requires_grad=True)
         pulled = torch.autograd.grad(raw, leaves, covector, create_graph=True, materialize_grads=True)
         flat = self._network.flatten(pulled)
-        products = [torch.autograd.grad(flat, covector, vector[None], retain_graph=True)[0] for vector in vectors]
+        products = [
+            torch.autograd.grad(flat, covector, vector[None], retain_graph=True)[0] for vector in vectors
+        ]
         return torch.cat(products)
 
     def probe(self, step: TuningStep) -> Path:
@@ -158,10 +164,10 @@ class MetaGradient:
         for i, loss in enumerate(population.losses):
             phi = population.weights[i].clone().requires_grad_()
             log_scale = population.scales[i].log().requires_grad_()
-            reached = self._unroll(
-                population, i, phi[: len(loss.weights)], log_scale, step, momentum, steps
+            reached = self._unroll(population, i, phi[: len(loss.weights)], log_scale, step, momentum, steps)
+            to_weights[i], to_scale[i] = torch.autograd.grad(
+                reached, (phi, log_scale), materialize_grads=True
             )
-            to_weights[i], to_scale[i] = torch.autograd.grad(reached, (phi, log_scale), materialize_grads=True)
         return to_weights, to_scale
 
     def _unroll(
@@ -187,7 +193,11 @@ class MetaGradient:
             inner = log_scale.exp() * loss.value(f, y, phi).sum(-1).mean()
             raws = torch.autograd.grad(inner, values, create_graph=True, materialize_grads=True)
             decayed = [g + self._weight_decay * value for g, value in zip(raws, values, strict=True)]
-            velocity = decayed if velocity is None else [mass * v + g for v, g in zip(velocity, decayed, strict=True)]
+            velocity = (
+                decayed
+                if velocity is None
+                else [mass * v + g for v, g in zip(velocity, decayed, strict=True)]
+            )
             update = [g + mass * v for g, v in zip(decayed, velocity, strict=True)] if nesterov else velocity
             values = [value - rate * change for value, change in zip(values, update, strict=True)]
         raw = self._forward(values, step.state, step.validation.x)
@@ -195,7 +205,9 @@ class MetaGradient:
         return task.value(raw[0], step.validation.target).mean() * task.scale
 
 
-def _gradients(raw: Tensor, leaves: list[Tensor], slopes: Tensor, *, batched: bool = False) -> tuple[Tensor, ...]:
+def _gradients(
+    raw: Tensor, leaves: list[Tensor], slopes: Tensor, *, batched: bool = False
+) -> tuple[Tensor, ...]:
     """Vector-Jacobian products; `batched`: one for each row of `slopes`."""
     if batched and len(slopes) == 1:
         single = torch.autograd.grad(raw, leaves, slopes[0], materialize_grads=True)

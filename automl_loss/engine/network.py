@@ -43,7 +43,9 @@ class State:
     def expand(self, width: int) -> State:
         """`width` copies of a single state."""
         theta = self.theta.expand(width, -1).clone()
-        buffers = {name: value.expand(width, *value.shape[1:]).clone() for name, value in self.buffers.items()}
+        buffers = {
+            name: value.expand(width, *value.shape[1:]).clone() for name, value in self.buffers.items()
+        }
         return State(theta, buffers)
 
     def copy_rows(self, other: State, rows: Tensor) -> None:
@@ -70,7 +72,9 @@ class Network:
         dtype: of parameters and raw outputs.
     """
 
-    def __init__(self, factory: ModelFactory, problem: Problem, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, factory: ModelFactory, problem: Problem, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self._factory = factory
         self._problem = problem
         self.device = device
@@ -79,7 +83,9 @@ class Network:
             self._module = self._build()
         parameters = dict(self._module.named_parameters())
         if not parameters:
-            raise EvaluationError(f"model {type(self._module).__name__} has no parameters; there is nothing to train.")
+            raise EvaluationError(
+                f"model {type(self._module).__name__} has no parameters; there is nothing to train."
+            )
         self._shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         self._sizes = [value.numel() for value in parameters.values()]
         self.parameters = sum(self._sizes)
@@ -103,7 +109,7 @@ class Network:
 
     def leaves(self, theta: Tensor) -> list[Tensor]:
         """Differentiable views of `(P, parameters)`, one per parameter tensor, each `(P, *shape)`."""
-        pieces = theta.detach().split(self._sizes, dim=1)
+        pieces = torch.split(theta.detach(), self._sizes, dim=1)
         return [
             piece.view(len(theta), *shape).requires_grad_()
             for piece, shape in zip(pieces, self._shapes.values(), strict=True)
@@ -113,7 +119,9 @@ class Network:
         """The inverse of `leaves` for gradients: `(P, parameters)`."""
         return torch.cat([tensor.reshape(len(tensor), -1) for tensor in tensors], dim=1)
 
-    def forward(self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor, *, shared: bool, train: bool) -> Tensor:
+    def forward(
+        self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor, *, shared: bool, train: bool
+    ) -> Tensor:
         """Raw outputs of P networks.
 
         Args:
@@ -131,8 +139,10 @@ class Network:
         if len(leaves[0]) == 1:
             single = functional_call(
                 self._module,
-                ({name: value.squeeze(0) for name, value in parameters.items()},
-                 {name: value.squeeze(0) for name, value in buffers.items()}),
+                (
+                    {name: value.squeeze(0) for name, value in parameters.items()},
+                    {name: value.squeeze(0) for name, value in buffers.items()},
+                ),
                 (x if shared else x.squeeze(0),),
             )
             return self._checked(single)[None]
@@ -156,7 +166,7 @@ class Network:
         with torch.no_grad():
             if len(x) <= rows:
                 return forward(x)
-            return torch.cat([forward(block) for block in x.split(rows)], dim=1)
+            return torch.cat([forward(block) for block in torch.split(x, rows)], dim=1)
 
     def _evaluate(self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         return self.forward(leaves, buffers, x, shared=True, train=False)

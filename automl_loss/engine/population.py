@@ -45,7 +45,9 @@ class Population:
         self.weights = torch.ones(len(losses), widest, dtype=dtype, device=device)
         for row, loss in zip(self.weights, losses, strict=True):
             row[: len(loss.weights)] = torch.tensor(loss.weights, dtype=torch.float64).to(dtype)
-        self.scales = torch.tensor([loss.scale for loss in losses], dtype=torch.float64, device=device).to(dtype)
+        self.scales = torch.tensor([loss.scale for loss in losses], dtype=torch.float64, device=device).to(
+            dtype
+        )
         members = [self.losses[i] for i in self._elementwise]
         self._kernel = kernel_for(members, compiled=compiled and device.type == "cpu") if members else None
         self._index = torch.tensor(self._elementwise, dtype=torch.int64, device=device)

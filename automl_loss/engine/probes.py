@@ -31,10 +31,13 @@ class Snapshot:
 
 def gradient_norms(population: Population, snapshot: Snapshot) -> Tensor:
     """`(P,)` norms of the gradients with respect to the raw outputs, in float64."""
-    return population.gradient(snapshot.raw, snapshot.target).double().flatten(1).norm(dim=1)
+    gradients = population.gradient(snapshot.raw, snapshot.target).double().flatten(1)
+    return gradients.square().sum(dim=1).sqrt()
 
 
-def matched_scales(losses: Sequence[Loss], population: Population, reference: float, snapshot: Snapshot) -> list[float]:
+def matched_scales(
+    losses: Sequence[Loss], population: Population, reference: float, snapshot: Snapshot
+) -> list[float]:
     """Scales at which each loss's gradient norm at a snapshot equals `reference`, the task loss's.
 
     The present scale does not matter. A loss without a usable gradient keeps scale 1, and is for a filter to reject.

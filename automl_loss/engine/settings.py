@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 StopRule = Literal["best_validation", "last"]
 
@@ -26,7 +34,9 @@ class TrainingSettings(_Section):
     weight_decay: NonNegativeFloat = 5e-4
     betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW only")
     batch_size: PositiveInt = 128
-    milestones: tuple[PositiveFloat, ...] = Field((), description="fractions of the steps where lr is multiplied by gamma")
+    milestones: tuple[PositiveFloat, ...] = Field(
+        (), description="fractions of the steps where lr is multiplied by gamma"
+    )
     gamma: PositiveFloat = 0.1
     scale: Literal["matched", "free"] = Field(
         "matched", description="matched: every loss starts with the task loss's gradient norm"
@@ -34,7 +44,9 @@ class TrainingSettings(_Section):
     seeds: PositiveInt = Field(1, description="runs averaged into a fitness")
     top_seeds: NonNegativeInt = Field(2, description="further runs of the best fifth of a generation")
     rungs: tuple[PositiveInt, ...] = Field((), description="steps at which racing may stop candidates")
-    width: PositiveInt | None = Field(None, description="networks batched together; null: by the network's size")
+    width: PositiveInt | None = Field(
+        None, description="networks batched together; null: by the network's size"
+    )
 
 
 class TuningSettings(_Section):

@@ -108,7 +108,9 @@ def trajectory_step(
     return TuningStep(states[order[place]], *_batches(train, validation, batch_size, seed, index))
 
 
-def initial_step(network: Network, train: Rows, validation: Rows, batch_size: int, seed: int, index: int) -> TuningStep:
+def initial_step(
+    network: Network, train: Rows, validation: Rows, batch_size: int, seed: int, index: int
+) -> TuningStep:
     """The `index`-th tuning step on a fresh network, as published."""
     state = network.initial(stream(seed, "fresh", index))
     return TuningStep(state, *_batches(train, validation, batch_size, seed, index))

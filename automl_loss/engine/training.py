@@ -141,7 +141,9 @@ def train_together(
                     best.copy_rows(state, improved)
             if not watch.any_alive:
                 break
-    outputs = [None, None] if test is None or best is None else [network.outputs(s, test.x) for s in (best, state)]
+    outputs = (
+        [None, None] if test is None or best is None else [network.outputs(s, test.x) for s in (best, state)]
+    )
     return watch.results(time.perf_counter() - started, outputs)
 
 

@@ -130,7 +130,9 @@ class Tuner:
         """`(P, K)` exact meta-gradients at state `index`."""
         step = self._step(index)
         if self._settings.inner_steps > 1 or self._path is Path.LOOP:
-            gradient, by_scale = self._meta.unrolled(population, step, self._momentum, self._settings.inner_steps)
+            gradient, by_scale = self._meta.unrolled(
+                population, step, self._momentum, self._settings.inner_steps
+            )
             return self._through_scale(population, gradient, by_scale)
         raw, directions = self._meta.exact(population, step, self._path)
         return self._assemble(population, raw, step.train.target, directions)
@@ -179,7 +181,9 @@ class Tuner:
         norms = gradient_norms(population, self._initial)
         factor = self._reference / norms
         usable = (norms > 0) & torch.isfinite(factor) & (factor > 0)
-        population.scales = torch.where(usable, population.scales * factor, population.scales).to(population.weights.dtype)
+        population.scales = torch.where(usable, population.scales * factor, population.scales).to(
+            population.weights.dtype
+        )
 
     def _guard(self, starts: Sequence[Loss], tuned: Population) -> list[bool]:
         """Whether the amortised meta-gradient still speaks for the exact one at the tuned weights.

@@ -157,7 +157,8 @@ def _final(recipe: Recipe, handcrafted: int) -> list[Stage]:
         Stage(
             "finalists",
             (finalists.count + HANDCRAFTED) * rates * finalists.seeds * steps,
-            f"({finalists.count} + {HANDCRAFTED} handcrafted) x {rates} rates x {finalists.seeds} seeds x {steps:,} steps",
+            f"({finalists.count} + {HANDCRAFTED} handcrafted) x {rates} rates x {finalists.seeds} seeds "
+            f"x {steps:,} steps",
         ),
     ]
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from automl_loss.expression import parse
 from automl_loss.losses import (
     HandcraftedLoss,
     Loss,
@@ -19,7 +20,6 @@ from automl_loss.losses import (
     known_losses,
     task_loss,
 )
-from automl_loss.expression import parse
 from automl_loss.report.record import RunRecord
 
 _POINTS = 241

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+_LONGEST = 30
 
 ROLE_NAMES = {"found": "found loss", "handcrafted": "best handcrafted", "task_loss": "task loss"}
 
@@ -34,13 +34,12 @@ FATE_NAMES = {
 """Filters and statuses, in the order they are stacked."""
 
 
-def contestant_name(role: str, loss: str, width: int) -> str:
-    """A contestant on two short lines; a found loss is named by its role alone.
+def contestant_name(role: str, loss: str) -> str:
+    """A contestant on one or two short lines; a found loss is named by its role alone.
 
     Example:
-        >>> contestant_name("handcrafted", "gce(q=0.3)", width=20)
-        'best handcrafted:\\ngce(q=0.3)'
+        >>> contestant_name("handcrafted", "gce(q=0.3)")
+        'best handcrafted\\ngce(q=0.3)'
     """
-    if role == "found":
-        return ROLE_NAMES[role]
-    return f"{ROLE_NAMES[role]}:\n{textwrap.shorten(loss.replace('_', ' '), width, placeholder='…')}"
+    name = ROLE_NAMES[role]
+    return name if role == "found" else f"{name}\n{loss if len(loss) <= _LONGEST else loss[:_LONGEST] + '…'}"

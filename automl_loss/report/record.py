@@ -65,7 +65,9 @@ class RunRecord:
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise broken(file, error) from error
         loss, problem = _best_loss(directory)
-        return cls(directory, text, recipe, _result(directory / "result.json"), loss, problem, read_trials(directory))
+        return cls(
+            directory, text, recipe, _result(directory / "result.json"), loss, problem, read_trials(directory)
+        )
 
     @property
     def name(self) -> str:
@@ -100,7 +102,9 @@ class RunRecord:
     def ranked(self) -> list[Trial]:
         """Trained losses that differ, best first, without the task loss."""
         trained = [t for t in self.candidates if t.fitness is not None and t.source_id is None]
-        return sorted(trained, key=lambda t: (t.fitness, t.id) if self.lower_is_better else (-(t.fitness or 0), t.id))
+        return sorted(
+            trained, key=lambda t: (t.fitness, t.id) if self.lower_is_better else (-(t.fitness or 0), t.id)
+        )
 
     def contestants(self) -> dict[str, Mapping[str, Any]]:
         """Entries of the test by role: `found`, `handcrafted`, `task_loss`; empty while there is no result."""

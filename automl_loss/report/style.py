@@ -26,8 +26,8 @@ ROLES = {"found": "#ee7733", "task_loss": "#0077bb", "handcrafted": "#009988"}
 """Colours of the contestants, from Paul Tol's vibrant scheme, which colour-blind people tell apart."""
 MARKERS = {"found": "o", "task_loss": "s", "handcrafted": "^"}
 DASHES = {"found": "-", "task_loss": "--", "handcrafted": "-."}
-STACK = ("#ee7733", "#bbccee", "#8b949e", "#ddcc77", "#aa4499", "#44aa99", "#882255", "#332288")
-"""Colours of stacked parts; the first is for what was trained."""
+STACK = (FAINT, "#88ccee", "#ddcc77", "#cc6677", "#aa4499", "#44aa99", "#999933", "#6699cc")
+"""Colours of stacked parts, from his muted scheme; the first is for what was trained."""
 
 _WIDTH = 5.8
 _PAGE_COLOURS = {INK: "currentColor", LINE: "var(--line)", PAPER: "var(--card)"}
@@ -104,7 +104,9 @@ def new_figure(height: float = 3.4, width: float = _WIDTH) -> Figure:
 def legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
     """A legend outside of the axes, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4, borderaxespad=0.2)
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4, borderaxespad=0.2
+    )
 
 
 def finish(figure: Figure, name: str, title: str, caption: str) -> Drawing:

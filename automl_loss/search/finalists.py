@@ -44,7 +44,9 @@ def best_handcrafted(
     """The handcrafted losses that are best on validation, best first, each at its best rate, one run each."""
     engine = trainer.engine
     losses = engine.match_scale(list(catalogue(engine.problem)))
-    selections = select_lr(trainer, "handcrafted", losses, [lr * f for f in factors], steps, seeds=1, progress=progress)
+    selections = select_lr(
+        trainer, "handcrafted", losses, [lr * f for f in factors], steps, seeds=1, progress=progress
+    )
     order = sorted(range(len(losses)), key=lambda i: selections[i].fitness)
     return [losses[i] for i in order[:HANDCRAFTED]]
 
@@ -80,7 +82,13 @@ def final_round(
     entries: list[tuple[int | None, str, Loss]] = [(o.id, f"candidate {o.id}", o.loss) for o in chosen]
     entries += [(None, loss.key, loss) for loss in handcrafted]
     selections = select_lr(
-        trainer, "finalists", [loss for _, _, loss in entries], [lr * f for f in factors], steps, seeds, progress
+        trainer,
+        "finalists",
+        [loss for _, _, loss in entries],
+        [lr * f for f in factors],
+        steps,
+        seeds,
+        progress,
     )
     finalists = [
         Finalist(number, name, loss, selection)

@@ -152,20 +152,26 @@ class SearchLoop:
         return ordered
 
     def _settle(
-        self, candidate: Candidate, evaluated: dict[int, Outcome], rejected: dict[int, str], source: dict[int, int]
+        self,
+        candidate: Candidate,
+        evaluated: dict[int, Outcome],
+        rejected: dict[int, str],
+        source: dict[int, int],
     ) -> Outcome | None:
         if candidate.id in evaluated:
             return evaluated[candidate.id]
         if candidate.id in rejected:
-            return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=rejected[candidate.id])
+            return Outcome(
+                candidate.id, Status.REJECTED, None, candidate.loss, message=rejected[candidate.id]
+            )
         if candidate.id in source:
             first = self.state.outcomes.get(source[candidate.id])
             if first is None:
                 return None
             status = Status.CACHED if first.status.completed else first.status
+            origin = first.id if first.source_id is None else first.source_id
             return replace(
-                first, id=candidate.id, status=status, source_id=first.id if first.source_id is None else first.source_id,
-                steps=0.0, seconds=0.0, rungs=first.rungs, message=f"equivalent to candidate {first.id}",
+                first, id=candidate.id, status=status, source_id=origin, steps=0.0, seconds=0.0, rungs=first.rungs, message=f"equivalent to candidate {first.id}",
             )  # fmt: skip
         return None
 
@@ -182,9 +188,7 @@ class SearchLoop:
             engine=self._engine,
             archive=MappingProxyType(self.state.outcomes),
             rng=generator(self._engine.source.seed, "evaluator", self._generation),
-            map=RecordedMap(
-                self._executor, self._ledger, self._chunk, self._generation, chunk_of, on_chunk
-            ),
+            map=RecordedMap(self._executor, self._ledger, self._chunk, self._generation, chunk_of, on_chunk),
             report=on_chunk,
         )
         with self._watch.stage("evaluation"):
@@ -231,8 +235,8 @@ class SearchLoop:
             if asked is not None and asked != candidate.loss.key:
                 raise ResumeError(
                     f"strategy {name} asked for {candidate.loss.key} as candidate {candidate.id}, and the ledger holds "
-                    f"{asked} there: it does not repeat itself under the same seed and outcomes (or its version changed). "
-                    f"Start a new run instead of resuming this one."
+                    f"{asked} there: it does not repeat itself under the same seed and outcomes (or its version "
+                    f"changed). Start a new run instead of resuming this one."
                 )
 
     @property
@@ -241,7 +245,7 @@ class SearchLoop:
 
     @property
     def _seconds(self) -> float:
-        return self._seconds_before + self._watch.elapsed
+        return float(self._seconds_before) + self._watch.elapsed
 
     def _over(self) -> bool:
         if not self.state.reason:
@@ -249,7 +253,9 @@ class SearchLoop:
             asked = len(self.state.candidates) - 1
             replaying = asked < max(self._recorded, default=0)
             seconds = 0.0 if replaying else self._seconds
-            self.state.reason = self._budget.reason(self.state.outcomes, self._full_steps, asked, seconds) or ""
+            self.state.reason = (
+                self._budget.reason(self.state.outcomes, self._full_steps, asked, seconds) or ""
+            )
         return bool(self.state.reason)
 
     def _finish_generation(self) -> None:

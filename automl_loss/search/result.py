@@ -92,7 +92,12 @@ def test_json(retrained: Retrained, returned: str, metric: Metric, verdict: str)
 
 def _difference_json(differences: Mapping[str, Difference], returned: str) -> dict[str, Any]:
     if returned == "task_loss":
-        return {"mean": 0.0, "ci95": [0.0, 0.0], "p_value": 1.0, "test": "none: the task loss itself is returned"}
+        return {
+            "mean": 0.0,
+            "ci95": [0.0, 0.0],
+            "p_value": 1.0,
+            "test": "none: the task loss itself is returned",
+        }
     return difference_json(differences[returned])
 
 

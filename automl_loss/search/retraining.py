@@ -75,16 +75,23 @@ def retrain(
     """
     engine = trainer.engine
     names = list(losses)
-    rate_progress, progress = (None, None) if progress_of is None else map(progress_of, ("retraining_rate", "retraining"))
+    rate_progress, progress = (
+        (None, None) if progress_of is None else map(progress_of, ("retraining_rate", "retraining"))
+    )
     selections = _rates(trainer, list(losses.values()), steps, lr, rate_progress)
     # Every choice has been made: only now are the test rows loaded.
     test = engine.task.test(engine.source.seed)
     streams = [stream(engine.source.seed, "retraining", i) for i in range(seeds)]
-    lanes = [Lane(losses[name], pick.lr, seed) for seed in streams for name, pick in zip(names, selections, strict=True)]
+    lanes = [
+        Lane(losses[name], pick.lr, seed)
+        for seed in streams
+        for name, pick in zip(names, selections, strict=True)
+    ]
     results = trainer.train("retraining", lanes, steps, test, progress)
     judge = _Judge(engine.metric, test, engine.problem.is_classification)
     contestants = {
-        name: judge.contestant(losses[name], selections[k], results[k :: len(names)]) for k, name in enumerate(names)
+        name: judge.contestant(losses[name], selections[k], results[k :: len(names)])
+        for k, name in enumerate(names)
     }
     rng_seed = stream(engine.source.seed, "bootstrap")
     return Retrained(contestants, *(judge.differences(contestants, at, rng_seed) for at in ("best", "last")))
@@ -109,7 +116,9 @@ class _Judge:
 
     def contestant(self, loss: Loss, selection: Selection, runs: Sequence[Trained]) -> Contestant:
         """The test metric of each run; infinite where training diverged."""
-        return Contestant(loss, selection, self._values(runs, "best"), self._values(runs, "last"), tuple(runs))
+        return Contestant(
+            loss, selection, self._values(runs, "best"), self._values(runs, "last"), tuple(runs)
+        )
 
     def _values(self, runs: Sequence[Trained], at: str) -> tuple[float, ...]:
         values = self._metric.values(_outputs(runs, at), self._target).tolist()
@@ -119,7 +128,9 @@ class _Judge:
         """Each contestant against the task loss, in the metric's own sense."""
         base = contestants["task_loss"]
         return {
-            name: self._difference(other, base, at, seed) for name, other in contestants.items() if name != "task_loss"
+            name: self._difference(other, base, at, seed)
+            for name, other in contestants.items()
+            if name != "task_loss"
         }
 
     def _difference(self, one: Contestant, base: Contestant, at: str, seed: int) -> Difference:

@@ -117,7 +117,8 @@ class Run:
         if not chosen:
             raise NoValidCandidateError(
                 f"none of {len(state.candidates) - 1} candidates trained to a finite fitness ({_counted(state)}). "
-                f"`leaderboard.csv` gives each one's reason; a longer budget, other primitives or fewer filters may help."
+                f"`leaderboard.csv` gives each one's reason; a longer budget, other primitives or fewer filters may "
+                f"help."
             )
         lr = setup.engine.lr
         with self._watch.stage("handcrafted"):
@@ -142,7 +143,9 @@ class Run:
             if name not in losses and finalist.loss.key != usual.key:
                 losses[name] = finalist.loss
         best = finalists[0]
-        returned = "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
+        returned = (
+            "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
+        )
         lr = None if settings.lr == "auto" else settings.lr
         with self._watch.stage("retraining"):
             retrained = retrain(trainer, losses, settings.steps, settings.seeds, lr, self._counter)

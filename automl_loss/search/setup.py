@@ -100,7 +100,9 @@ def set_up(recipe: Recipe) -> Setup:
 
 
 def _executor(recipe: Recipe) -> Executor:
-    executor: Executor = _class_of(recipe.executor)(recipe.executor.config, threads=recipe.executor_options.threads)
+    executor: Executor = _class_of(recipe.executor)(
+        recipe.executor.config, threads=recipe.executor_options.threads
+    )
     return executor
 
 

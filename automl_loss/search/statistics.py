@@ -10,7 +10,7 @@ own, and the two variances are added, which counts the interaction twice: the in
 rather than too narrow (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007, shows that no
 resampling of crossed data is exact). With few seeds a percentile interval is far too narrow (simulated, seed
 effects alone: 73 % coverage for 3 seeds and 90 % for 10, where 95 % are claimed), so the interval is
-Student's, with the degrees of freedom of Welch and Satterthwaite (simulated: 93 % and more).
+Student's, with the degrees of freedom of Welch and Satterthwaite (simulated: 92 % and more).
 """
 
 from __future__ import annotations

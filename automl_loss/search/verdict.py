@@ -12,7 +12,11 @@ from automl_loss.search.statistics import Difference
 
 _LEVEL = 0.05
 
-_TASK_LOSS_NAMES = {"cross_entropy": "cross-entropy", "binary_cross_entropy": "cross-entropy", "mse": "the squared error"}
+_TASK_LOSS_NAMES = {
+    "cross_entropy": "cross-entropy",
+    "binary_cross_entropy": "cross-entropy",
+    "mse": "the squared error",
+}
 _AS_PERCENT = ("error", "balanced_error")
 
 
@@ -50,12 +54,19 @@ def verdict(retrained: Retrained, returned: str, metric: Metric, task_loss: str)
         return f"Keep {usual}: on validation nothing was better, the losses found and the handcrafted ones included."
     winner = retrained.contestants[returned]
     who = "the found loss" if returned == "found" else f"the handcrafted loss {winner.loss.key}"
-    lead = "" if returned == "found" else f"On validation no found loss was better than {who}, which is returned. "
-    figures = (
-        f"test {metric.name} {show(metric, winner.values)} against {show(metric, retrained.contestants['task_loss'].values)}"
+    lead = (
+        ""
+        if returned == "found"
+        else f"On validation no found loss was better than {who}, which is returned. "
     )
+    base = retrained.contestants["task_loss"]
+    figures = f"test {metric.name} {show(metric, winner.values)} against {show(metric, base.values)}"
     sentence = _compare(who, usual, figures, retrained.differences[returned], metric)
-    other = retrained.contestants.get("handcrafted") if returned == "found" else retrained.contestants.get("found")
+    other = (
+        retrained.contestants.get("handcrafted")
+        if returned == "found"
+        else retrained.contestants.get("found")
+    )
     if other is None:
         return lead + sentence
     name = f"handcrafted loss, {other.loss.key}," if returned == "found" else "found loss"
@@ -67,7 +78,8 @@ def _compare(who: str, usual: str, figures: str, difference: Difference, metric:
         return f"Keep {usual}: {who} diverged in retraining ({figures})."
     low, high = difference.ci95
     interval = (
-        f"difference {_amount(metric, difference.mean)}, 95 % interval {_amount(metric, low)} to {_amount(metric, high)}, "
+        f"difference {_amount(metric, difference.mean)}, "
+        f"95 % interval {_amount(metric, low)} to {_amount(metric, high)}, "
         f"p = {difference.p_value:.2g}"
     )
     better = (difference.mean < 0) == metric.lower_is_better and difference.mean != 0

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from support.engines import loss_of, make_engine
 
-from automl_loss import Candidate, Context, Engine, HandcraftedLoss, Outcome, Status
 from autoloss_evaluators.bilevel import Bilevel
 from autoloss_evaluators.partial_training import PartialTraining
+from automl_loss import Candidate, Context, Engine, HandcraftedLoss, Outcome, Status
 
-TEXTS = ["square(sub(y, f))", "mul(mul(-1, y), log(f))", "abs(sub(y, f))", "mul(mul(-1, y), sqrt(f))", "mul(f, sub(f, y))"]
+TEXTS = [
+    "square(sub(y, f))",
+    "mul(mul(-1, y), log(f))",
+    "abs(sub(y, f))",
+    "mul(mul(-1, y), sqrt(f))",
+    "mul(f, sub(f, y))",
+]
 
 
 def context_of(engine: Engine, calls: list[int] | None = None) -> Context:

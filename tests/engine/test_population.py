@@ -22,11 +22,19 @@ def losses_for(problem: Problem) -> list[Loss]:
     symbolic = []
     for scale, text in zip((0.5, 2.0, 3.0), texts, strict=True):
         loss = loss_of(text, scale=scale)
-        weights = (1 + 0.3 * torch.randn(len(loss.weights), generator=generator, dtype=torch.float64)).tolist()
+        weights = (
+            1 + 0.3 * torch.randn(len(loss.weights), generator=generator, dtype=torch.float64)
+        ).tolist()
         symbolic.append(loss.with_weights(tuple(weights)))
     other = "mae" if problem.kind == "regression" else "gce"
     handcrafted = HandcraftedLoss(other, problem.kind).with_scale(0.7)
-    return [symbolic[0], handcrafted, symbolic[1], HandcraftedLoss(problem.task_loss, problem.kind), symbolic[2]]
+    return [
+        symbolic[0],
+        handcrafted,
+        symbolic[1],
+        HandcraftedLoss(problem.task_loss, problem.kind),
+        symbolic[2],
+    ]
 
 
 def batch(problem: Problem, networks: int, leading: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,7 +95,9 @@ def test_weight_gradients_are_those_of_double_backward(kind: str) -> None:
                 weights[k] += sign * nudge
                 trial = Population([loss.with_weights(tuple(weights))], problem, CPU, torch.float64)
                 values.append(float((direction[i] * trial.gradient(raw[i : i + 1], target)[0]).sum()))
-            assert float(ours[i, k]) == pytest.approx((values[0] - values[1]) / (2 * nudge), rel=1e-4, abs=1e-7)
+            assert float(ours[i, k]) == pytest.approx(
+                (values[0] - values[1]) / (2 * nudge), rel=1e-4, abs=1e-7
+            )
 
 
 def test_a_loss_that_is_not_finite_leaves_its_neighbours_bits() -> None:

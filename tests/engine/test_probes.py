@@ -12,7 +12,11 @@ PROBLEM = Problem.classification((6,), 3)
 
 def test_matched_losses_start_with_the_task_losss_gradient_norm_of_any_kind() -> None:
     engine = make_engine(dtype="float64")
-    losses = [loss_of("square(sub(y, f))"), HandcraftedLoss("gce", "multiclass"), loss_of("mul(y, log(f))", scale=7.0)]
+    losses = [
+        loss_of("square(sub(y, f))"),
+        HandcraftedLoss("gce", "multiclass"),
+        loss_of("mul(y, log(f))", scale=7.0),
+    ]
     matched = engine.match_scale(losses)
     norms = gradient_norms(engine.population(matched), engine.initial_snapshot)
     reference = gradient_norms(engine.population([task_loss(PROBLEM)]), engine.initial_snapshot)

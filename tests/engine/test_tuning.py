@@ -56,7 +56,9 @@ def test_tuning_lowers_the_task_loss_after_a_step_under_the_tuned_loss() -> None
 
     before_population, after_population = engine.population(losses), engine.population(tuned)
     tuner._rescale(before_population)
-    gains = torch.stack([after(before_population, i) - after(after_population, i) for i in range(200, 220)]).mean(0)
+    gains = torch.stack(
+        [after(before_population, i) - after(after_population, i) for i in range(200, 220)]
+    ).mean(0)
     assert (gains > 0).all()
 
 
@@ -94,7 +96,9 @@ def test_a_loss_that_the_guard_refuses_is_tuned_exactly_from_its_start_weights()
     tuner._guard = lambda starts, tuned: [True, False, True, False]
     mixed = tuner.tune(losses)
     assert [result.exact for result in mixed] == [False, True, False, True]
-    exactly = make_engine(dtype="float64", tuning={"steps": 5, "states": "initial", "gradient": "exact"}).tune(losses)
+    exactly = make_engine(
+        dtype="float64", tuning={"steps": 5, "states": "initial", "gradient": "exact"}
+    ).tune(losses)
     for k in (1, 3):
         assert mixed[k].loss.weights == pytest.approx(exactly[k].loss.weights, rel=1e-9)
 

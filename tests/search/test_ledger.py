@@ -170,6 +170,13 @@ def test_a_trial_says_in_optunas_words_what_became_of_the_candidate(either: Home
         }.items() <= attributes.items()
 
 
+def test_optuna_reads_the_record_while_the_run_writes_it(either: Home) -> None:
+    with either.ledger() as ledger:
+        for i in range(3):
+            put(ledger, one(i))
+            assert [trial.user_attrs["id"] for trial in either.study().trials] == list(range(i + 1))
+
+
 def test_the_task_loss_is_trial_0(home: Home) -> None:
     with home.ledger() as ledger:
         ledger.record(

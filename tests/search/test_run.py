@@ -11,9 +11,9 @@ import pytest
 import torch
 from support.recipes import tiny
 
+from autoloss_tasks.sklearn_tasks import Wine
 from automl_loss import NoValidCandidateError, Progress, RecipeError, Result, load_loss, run
 from automl_loss.engine.engine import Engine
-from autoloss_tasks.sklearn_tasks import Wine
 
 KEYS = {
     "schema", "name", "seed", "strategy", "evaluator", "task", "model", "best", "test", "search", "versions",
@@ -37,7 +37,15 @@ def test_result_json_has_every_key_of_its_contract(finished: tuple[Result, list[
     assert set(data["search"]) >= SEARCH_KEYS
     assert set(data["best"]) >= {"trial", "expression", "latex", "fitness", "scale"}
     test = data["test"]
-    assert set(test) >= {"metric", "lower_is_better", "learned", "task_loss", "difference", "last_step", "verdict"}
+    assert set(test) >= {
+        "metric",
+        "lower_is_better",
+        "learned",
+        "task_loss",
+        "difference",
+        "last_step",
+        "verdict",
+    }
     assert set(test["learned"]) >= {"mean", "std", "values", "lr"}
     assert set(test["difference"]) >= {"mean", "ci95", "p_value", "test"}
     assert len(test["learned"]["values"]) == len(test["task_loss"]["values"]) == 3
@@ -59,7 +67,9 @@ def test_best_loss_py_is_the_loss_of_best_loss_json(finished: tuple[Result, list
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     raw, target = torch.randn(7, 3, dtype=torch.float64), torch.randint(0, 3, (7,))
-    torch.testing.assert_close(module.LearnedLoss()(raw, target), load_loss(folder)(raw, target), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(
+        module.LearnedLoss()(raw, target), load_loss(folder)(raw, target), rtol=1e-6, atol=1e-9
+    )
 
 
 def test_the_leaderboard_is_in_order_and_holds_the_task_loss(finished: tuple[Result, list[Progress]]) -> None:
@@ -70,7 +80,9 @@ def test_the_leaderboard_is_in_order_and_holds_the_task_loss(finished: tuple[Res
     assert [row["expression"] for row in rows if row["id"] == "0"] == ["cross_entropy"]
 
 
-def test_progress_tells_of_every_stage_and_ends_with_the_verdict(finished: tuple[Result, list[Progress]]) -> None:
+def test_progress_tells_of_every_stage_and_ends_with_the_verdict(
+    finished: tuple[Result, list[Progress]],
+) -> None:
     result, seen = finished
     stages = list(dict.fromkeys(progress.stage for progress in seen))
     assert stages == ["search", "handcrafted", "finalists", "retraining_rate", "retraining", "done"]
@@ -144,7 +156,9 @@ def test_the_same_recipe_gives_the_same_result_bit_for_bit(
 @pytest.mark.parametrize("task", ["wine", "diabetes", "breast_cancer"])
 def test_every_strategy_runs_on_every_kind_of_problem(strategy: str, task: str, tmp_path: Path) -> None:
     options = {} if strategy == "handcrafted" else {"population": 15, "generations": 2}
-    result = run(tiny(task={"name": task}, strategy={"name": strategy, **options}), directory=tmp_path / "run")
+    result = run(
+        tiny(task={"name": task}, strategy={"name": strategy, **options}), directory=tmp_path / "run"
+    )
     assert result.data["strategy"] == strategy
     assert np.isfinite(result.data["test"]["learned"]["mean"])
 
@@ -169,7 +183,7 @@ def test_the_budget_cuts_the_last_generation_in_order(tmp_path: Path) -> None:
 
 def test_a_search_that_finds_nothing_says_so(tmp_path: Path) -> None:
     settings = tiny(filters={"rejection_threshold": 10.0})
-    with pytest.raises(NoValidCandidateError, match="none of .* candidates trained"):
+    with pytest.raises(NoValidCandidateError, match=r"none of .* candidates trained"):
         run(settings, directory=tmp_path / "run")
     assert (tmp_path / "run" / "leaderboard.csv").exists()
 

@@ -25,7 +25,7 @@ def retrained(mean: float, p_value: float, **others: tuple[float, ...]) -> Retra
     everyone = {"task_loss": contestant(task_loss(PROBLEM), (0.10, 0.12))}
     everyone |= {name: contestant(gce, values) for name, values in others.items()}
     difference = Difference(mean, (mean - 0.02, mean + 0.02), p_value, "test")
-    differences = {name: difference for name in others}
+    differences = dict.fromkeys(others, difference)
     return Retrained(everyone, differences, differences)
 
 

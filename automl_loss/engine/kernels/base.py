@@ -27,7 +27,9 @@ class LossKernel(ABC):
         """`(P, batch, outputs)` derivatives dL/df."""
 
     @abstractmethod
-    def weight_gradient(self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor) -> Tensor:
+    def weight_gradient(
+        self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor
+    ) -> Tensor:
         """`(P, K)` derivatives d/dphi of the sum over elements of `direction * dL/df`; zero in the padding.
 
         `direction` is `(1, batch, outputs)` or `(P, batch, outputs)`. This is the meta-gradient's inner part: a second

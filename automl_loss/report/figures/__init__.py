@@ -7,9 +7,9 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from automl_loss.report.figures.candidates import complexity_front, primitive_shares
+from automl_loss.report.figures.comparison import learning_rates, test_values
 from automl_loss.report.figures.curves import loss_by_probability, loss_by_residual, loss_terms
 from automl_loss.report.figures.search import fate_of_candidates, fitness_by_generation, seconds_by_stage
-from automl_loss.report.figures.trial_of_strength import learning_rates, test_values
 from automl_loss.report.record import RunRecord
 from automl_loss.report.style import Drawing, applied, finish
 

@@ -33,8 +33,15 @@ def complexity_front(run: RunRecord) -> tuple[Figure, str] | None:
     front = pareto_front(ranked)
     heights = [unit.factor * (t.fitness or 0.0) for t in front]
     axes.step([t.complexity for t in front], heights, where="post", color=ROLES["found"], linewidth=1.2)
-    axes.plot([t.complexity for t in front], heights, "o", color=ROLES["found"], markersize=5, label="best for its size")
-    shown = list(heights)
+    axes.plot(
+        [t.complexity for t in front],
+        heights,
+        "o",
+        color=ROLES["found"],
+        markersize=5,
+        label="best for its size",
+    )
+    shown = [heights[-1]]
     base = run.task_loss
     if base is not None and base.fitness is not None:
         shown.append(unit.factor * base.fitness)
@@ -82,8 +89,12 @@ def primitive_shares(run: RunRecord) -> tuple[Figure, str] | None:
     figure = new_figure(height=1.1 + 0.24 * len(names))
     axes = figure.subplots()
     rows = range(len(names))
-    axes.hlines(rows, [among_all[n] for n in names], [among_best[n] for n in names], color=FAINT, linewidth=1.2)
-    axes.plot([among_all[n] for n in names], rows, "o", color=FAINT, markersize=6, label=f"all {len(asked)} losses")
+    axes.hlines(
+        rows, [among_all[n] for n in names], [among_best[n] for n in names], color=FAINT, linewidth=1.2
+    )
+    axes.plot(
+        [among_all[n] for n in names], rows, "o", color=FAINT, markersize=6, label=f"all {len(asked)} losses"
+    )
     label = f"best tenth ({len(best)} loss{'es' if len(best) > 1 else ''})"
     axes.plot([among_best[n] for n in names], rows, "o", color=ROLES["found"], markersize=6, label=label)
     axes.set_yticks(rows, names)

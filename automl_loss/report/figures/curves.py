@@ -38,7 +38,9 @@ def loss_by_probability(run: RunRecord) -> tuple[Figure, str] | None:
         for axes in row:
             axes.set_xlabel("probability of the true class")
     legend_above(figure, grid[0, 0])
-    others = "" if problem.kind == "binary" else " The other classes share the rest of the probability equally."
+    others = (
+        "" if problem.kind == "binary" else " The other classes share the rest of the probability equally."
+    )
     return figure, (
         f"Left, what a sample costs; right, how hard it pulls on the raw output of its class: below 0 it pushes the "
         f"probability up.{others} {_SCALED}"
@@ -83,7 +85,9 @@ def loss_by_residual(run: RunRecord) -> tuple[Figure, str] | None:
     legend_above(figure, row[0])
     caption = f"At the mean target, y = 0. {_SCALED}"
     if not _depends_on_residual_alone(run, problem):
-        caption += " The loss depends on y and f in other ways than by f − y: at other targets it looks different."
+        caption += (
+            " The loss depends on y and f in other ways than by f − y: at other targets it looks different."
+        )
     return figure, caption
 
 
@@ -115,4 +119,6 @@ def _cut(axes: Axes, lines: Sequence[np.ndarray]) -> None:
 def _like(curves: Mapping[str, Curve], role: str) -> dict[str, Curve]:
     """The curves at the mean gradient of one of them."""
     size = curves[role].slope
-    return {name: curve.times(size / curve.slope if curve.slope > 0 else 1.0) for name, curve in curves.items()}
+    return {
+        name: curve.times(size / curve.slope if curve.slope > 0 else 1.0) for name, curve in curves.items()
+    }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-_KEPT = 0.85
+_KEPT = 0.5
 _MARGIN = 0.06
 
 
@@ -22,15 +22,15 @@ def limits(
         lower_is_better: which end the hopeless ones are at.
 
     Returns:
-        Lower and upper limit, and how many values lie beyond. At least 85 % lie within.
+        Lower and upper limit, and how many values lie beyond. At least half lie within.
     """
     sign = 1.0 if lower_is_better else -1.0
     inner = sign * np.asarray(values)
     must = sign * np.asarray(shown)
     low = min(inner.min(), must.min())
     usual = float(np.quantile(inner, _KEPT, method="higher"))
-    # As much room for the worse as three times the distance that matters, if there is that much.
-    high = max(usual, must.max(), min(inner.max(), low + 3.0 * (must.max() - low)))
+    # Beyond the distance that matters, three times as much room for the worse, if there are so bad ones.
+    high = max(usual, must.max(), min(inner.max(), low + 4.0 * (must.max() - low)))
     margin = _MARGIN * (high - low) or _MARGIN * abs(high) or 1.0
     beyond = int((inner > high + margin).sum())
     ends = sorted((sign * (low - margin), sign * (high + margin)))

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from automl_loss.report.names import contestant_name
+from automl_loss.report.figures.frame import limits
+from automl_loss.report.names import ROLE_NAMES, contestant_name
 from automl_loss.report.record import RunRecord
 from automl_loss.report.style import DASHES, INK, MARKERS, PAPER, ROLES, legend_above, new_figure
 
@@ -30,13 +31,15 @@ def test_values(run: RunRecord) -> tuple[Figure, str] | None:
         diverged += len(contestants[role]["values"]) - len(values)
         if not values:
             continue
-        axes.plot(values, row + _spread(values), MARKERS[role], color=ROLES[role], alpha=0.45, markersize=5, mew=0)
+        axes.plot(
+            values, row + _spread(values), MARKERS[role], color=ROLES[role], alpha=0.45, markersize=5, mew=0
+        )
         low, high = _interval(values)
         axes.errorbar(
             fmean(values), row + 0.28, xerr=[[fmean(values) - low], [high - fmean(values)]], fmt="D", color=ROLES[role],
             markersize=6, markeredgecolor=INK, markeredgewidth=0.8, ecolor=INK, elinewidth=1.2, capsize=4,
         )  # fmt: skip
-    names = [contestant_name(role, contestants[role]["loss"], width=26) for role in order]
+    names = [contestant_name(role, contestants[role]["loss"]) for role in order]
     axes.set_yticks(range(len(order)), names)
     axes.set_ylim(-0.45, len(order) - 0.4)
     axes.grid(visible=False, axis="y")
@@ -77,28 +80,36 @@ def learning_rates(run: RunRecord) -> tuple[Figure, str] | None:
     unit = run.unit
     figure = new_figure()
     axes = figure.subplots()
+    everything: list[float] = []
+    best: list[float] = []
     for role, entry in contestants.items():
         tried = [(lr, unit.factor * value) for lr, value in entry["lr_tried"] if value is not None]
         if not tried:
             continue
         rates, values = zip(*tried, strict=True)
-        name = contestant_name(role, entry["loss"], width=26)
         axes.plot(
-            rates, values, DASHES[role], marker=MARKERS[role], color=ROLES[role], label=name, markersize=5,
+            rates, values, DASHES[role], marker=MARKERS[role], color=ROLES[role], label=ROLE_NAMES[role], markersize=5,
             markeredgecolor=PAPER, markeredgewidth=0.6,
         )  # fmt: skip
-        chosen = dict(tried).get(entry["lr"])
-        if chosen is not None:
-            axes.plot(entry["lr"], chosen, "o", markersize=13, mfc="none", mec=ROLES[role], mew=1.6)
+        chosen = dict(tried)[entry["lr"]]
+        axes.plot(entry["lr"], chosen, "o", markersize=13, mfc="none", mec=ROLES[role], mew=1.6)
+        everything += values
+        best.append(chosen)
+    if not best:
+        return None
+    bounds, hidden = limits(np.array(everything), best, lower_is_better=run.lower_is_better)
+    axes.set_ylim(*bounds)
     _plain_log_ticks(axes, [lr for entry in contestants.values() for lr, _ in entry["lr_tried"]])
     axes.set_xlabel("learning rate")
     axes.set_ylabel(unit.label("validation"))
-    legend_above(figure, axes, columns=2)
+    legend_above(figure, axes)
     failed = sum(value is None for entry in contestants.values() for _, value in entry["lr_tried"])
     caption = (
         "A loss multiplied by ten is the same loss at ten times the learning rate, so each is judged at its own best "
         "rate (ringed), chosen on validation, on seeds that nothing else uses."
     )
+    if hidden:
+        caption += f" {hidden} worse rates lie beyond the frame."
     return figure, caption + (f" {failed} rates at which training diverged are not drawn." if failed else "")
 
 

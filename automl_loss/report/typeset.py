@@ -1,0 +1,64 @@
+"""A formula as a picture, where matplotlib's mathtext can set it."""
+
+from __future__ import annotations
+
+import io
+
+from matplotlib.figure import Figure
+
+from automl_loss.losses import Loss
+from automl_loss.report.style import applied, inline
+
+_LINE = 62
+"""Characters of LaTeX after which a sum goes on on the next line."""
+
+_DEEPER = ("{", r"\left")
+_HIGHER = ("}", r"\right")
+
+
+def typeset(loss: Loss) -> str | None:
+    """The loss as an SVG element for a page, or `None` when it has no LaTeX or mathtext cannot set it."""
+    if loss.latex is None:
+        return None
+    head = "L(y, f) = " if loss.space == "prediction" else "L = "
+    first, *rest = break_sum(loss.latex)
+    lines = [f"${head}{first}$", *(rf"$\qquad {line}$" for line in rest)]
+    try:
+        with applied("formula"):
+            svg = _render("\n".join(lines))
+    except ValueError:
+        # Mathtext knows a part of LaTeX; the page then has the plain formula.
+        return None
+    return inline(svg, "formula", "the loss as a formula", natural_size=True)
+
+
+def break_sum(latex: str) -> list[str]:
+    """Break a long sum at its outermost plus and minus signs.
+
+    Example:
+        >>> break_sum("a + b")
+        ['a + b']
+    """
+    terms, depth, start = [], 0, 0
+    for place, sign in enumerate(latex):
+        depth += any(latex.startswith(mark, place) for mark in _DEEPER)
+        depth -= any(latex.startswith(mark, place) for mark in _HIGHER)
+        if depth == 0 and sign in "+-" and latex[start:place].strip():
+            terms.append(latex[start:place])
+            start = place
+    terms.append(latex[start:])
+    lines = [""]
+    for term in terms:
+        if lines[-1] and len(lines[-1]) + len(term) > _LINE:
+            lines.append("")
+        lines[-1] += term
+    return [line.strip() for line in lines]
+
+
+def _render(text: str) -> str:
+    figure = Figure(figsize=(0.1, 0.1))
+    figure.text(0.0, 0.0, text, fontsize=14, linespacing=1.7)
+    buffer = io.StringIO()
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata=metadata)
+    return buffer.getvalue()
