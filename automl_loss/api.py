@@ -50,6 +50,7 @@ def run(
         >>> result = run({"task": {"name": "wine"}, "budget": {"candidates": 50}})  # doctest: +SKIP
         >>> print(result.verdict)  # doctest: +SKIP
     """
+    from automl_loss.report import write_report
     from automl_loss.search.run import Run
     from automl_loss.search.run_directory import RunDirectory
     from automl_loss.search.setup import set_up
@@ -63,7 +64,9 @@ def run(
         place = RunDirectory.create(resolved.name, Path(directory) if directory is not None else None)
     with place:
         _settle_recipe(resolved, place)
-        return Run(setup, place, callback).execute()
+        result = Run(setup, place, callback).execute()
+        write_report(place.path)
+        return result
 
 
 def _settle_recipe(recipe: Recipe, place: RunDirectory) -> None:

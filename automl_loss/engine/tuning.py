@@ -99,7 +99,7 @@ class Tuner:
 
     def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
         """Tune losses that have weights; the others come back as they are."""
-        open_ = [i for i, loss in enumerate(losses) if loss.weights and loss.space == "prediction"]
+        open_ = [i for i, loss in enumerate(losses) if loss.tunable and loss.space == "prediction"]
         result = [Tuned(loss, exact=False, steps=0.0) for loss in losses]
         if not open_ or not self._settings.steps:
             return result

@@ -48,6 +48,11 @@ class Loss(ABC):
         """Canonical text: equal keys mean the same loss up to weights and scale."""
 
     @property
+    def tunable(self) -> bool:
+        """Whether tuning may change the weights."""
+        return bool(self.weights)
+
+    @property
     @abstractmethod
     def complexity(self) -> int:
         """Number of nodes or parameters; smaller is simpler."""

@@ -64,9 +64,17 @@ class SymbolicLoss(Loss):
 
     @cached_property
     def key(self) -> str:
-        """Canonical text of the expression, with the activation."""
-        text = canonical_key(self.expression, self.weighted)
+        """Canonical text of the expression, with the activation; and the weights where they are fixed and not 1."""
+        if not self.weighted and any(weight != 1.0 for weight in self.weights):
+            text = f"{self.expression} at {', '.join(map(repr, self.weights))}"
+        else:
+            text = canonical_key(self.expression, self.weighted)
         return f"softplus({text})" if self.activation == "softplus" else text
+
+    @property
+    def tunable(self) -> bool:
+        """Whether its weights may be tuned."""
+        return self.weighted
 
     @property
     def complexity(self) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from automl_loss.losses import formula
 from automl_loss.plugins.outcome import Status
@@ -62,8 +64,8 @@ def render_page(run: RunRecord, drawings: Sequence[Drawing]) -> str:
         unit=run.unit,
         facts=_facts(run),
         verdict=_verdict(run),
-        good=result is not None and " beats " in result["test"]["verdict"],
-        warning=_last_step_warning(run),
+        good=_beats(run),
+        warning=_last_step_warning(run) if _beats(run) else None,
         formula=None if loss is None else typeset(loss),
         plain_formula=None if loss is None else formula(loss),
         meaning=_meaning(run),
@@ -106,9 +108,17 @@ def _meaning(run: RunRecord) -> str:
     return f"{meaning[run.problem.kind]}{scaled}"
 
 
+def _beats(run: RunRecord) -> bool:
+    """Whether the test supports that the returned loss is better than the task loss."""
+    difference = None if run.result is None else run.result["test"]["difference"]
+    if difference is None or difference["mean"] is None or difference["p_value"] >= _LEVEL:
+        return False
+    return bool((difference["mean"] < 0) == run.lower_is_better)
+
+
 def _last_step_warning(run: RunRecord) -> str | None:
     """What changes for someone who trains to the last step rather than to the best validation."""
-    if run.result is None or run.result["test"]["returned"] == "task_loss":
+    if run.result is None:
         return None
     last, unit = run.result["test"]["last_step"], run.unit
     difference = last["difference"]
@@ -119,8 +129,8 @@ def _last_step_warning(run: RunRecord) -> str | None:
     return (
         f"This needs the stopping rule: at the last step the loss is worse than the task loss, "
         f"{unit.spread(last['learned']['mean'], last['learned']['std'])} against "
-        f"{unit.spread(last['task_loss']['mean'], last['task_loss']['std'])}. Stop at the best validation, as the run did, "
-        f"or train for fewer steps."
+        f"{unit.spread(last['task_loss']['mean'], last['task_loss']['std'])}. Stop at the best validation, as the run "
+        f"did, or train for fewer steps."
     )
 
 
@@ -131,13 +141,13 @@ def _row(run: RunRecord, role: str, entry: Mapping[str, Any]) -> Row:
         low, high = difference["ci95"]
         cells = {
             "difference": unit.change(difference["mean"]),
-            "interval": f"{unit.change(low)} to {unit.change(high)}",
+            "interval": unit.interval(low, high),
             "p": f"{difference['p_value']:.2g}",
         }
     return Row(
         role=ROLE_NAMES[role],
         loss=entry["loss"],
-        colour=ROLES[role],
+        colour="var(--task)" if role == "task_loss" else ROLES[role],
         test=unit.spread(entry["mean"], entry["std"]),
         last=unit.spread(entry["last_step"]["mean"], entry["last_step"]["std"]),
         lr=f"{entry['lr']:.3g}",
@@ -145,7 +155,16 @@ def _row(run: RunRecord, role: str, entry: Mapping[str, Any]) -> Row:
     )
 
 
-def _statuses(run: RunRecord) -> list[tuple[str, int, str]]:
+def _statuses(run: RunRecord) -> list[tuple[str, int, Markup]]:
     """Status, number of candidates, and advice; only those that occurred."""
     counts = Counter(trial.status for trial in run.candidates)
-    return [(status.value, counts[status.value], status.advice) for status in Status if counts[status.value]]
+    return [
+        (status.value, counts[status.value], _code(status.advice))
+        for status in Status
+        if counts[status.value]
+    ]
+
+
+def _code(text: str) -> Markup:
+    """Text in which what stands in backticks is set as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))

@@ -30,7 +30,12 @@ STACK = (FAINT, "#88ccee", "#ddcc77", "#cc6677", "#aa4499", "#44aa99", "#999933"
 """Colours of stacked parts, from his muted scheme; the first is for what was trained."""
 
 _WIDTH = 5.8
-_PAGE_COLOURS = {INK: "currentColor", LINE: "var(--line)", PAPER: "var(--card)"}
+_PAGE_COLOURS = {
+    INK: "currentColor",
+    LINE: "var(--line)",
+    PAPER: "var(--card)",
+    ROLES["task_loss"]: "var(--task)",
+}
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,12 @@ def applied(name: str) -> Iterator[None]:
     Args:
         name: of the figure; the same figure has the same ids whenever it is drawn.
     """
-    settings: dict[str, Any] = {
+    settings: Any = {
         "svg.hashsalt": name,
         "svg.fonttype": "path",
         "font.family": "DejaVu Sans",
         "font.size": 9.5,
+        "mathtext.fontset": "cm",
         "axes.edgecolor": INK,
         "axes.labelcolor": INK,
         "axes.titlesize": 9.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 from matplotlib.figure import Figure
 
@@ -22,7 +23,7 @@ def typeset(loss: Loss) -> str | None:
         return None
     head = "L(y, f) = " if loss.space == "prediction" else "L = "
     first, *rest = break_sum(loss.latex)
-    lines = [f"${head}{first}$", *(rf"$\qquad {line}$" for line in rest)]
+    lines = [f"${head}{_spaced(first)}$", *(rf"$\qquad {_spaced(line)}$" for line in rest)]
     try:
         with applied("formula"):
             svg = _render("\n".join(lines))
@@ -53,6 +54,12 @@ def break_sum(latex: str) -> list[str]:
             lines.append("")
         lines[-1] += term
     return [line.strip() for line in lines]
+
+
+def _spaced(latex: str) -> str:
+    """What LaTeX would do and mathtext does not: space before a function, and bars of full height."""
+    latex = re.sub(r"(?<=\w )(\\log|\\tanh|\\min|\\max|\\operatorname)", r"\\,\1", latex)
+    return latex.replace(r"\left|", "|").replace(r"\right|", "|")
 
 
 def _render(text: str) -> str:

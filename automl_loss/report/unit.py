@@ -52,6 +52,10 @@ class Unit:
             return "–"
         return f"{100 * value:+.2f} points" if self.factor == 100.0 else f"{value:+.4g}"
 
+    def interval(self, low: float, high: float) -> str:
+        """Two differences, the unit once."""
+        return f"{self.change(low).removesuffix(' points')} to {self.change(high)}"
+
     def spread(self, mean: float | None, deviation: float | None) -> str:
         """Mean and standard deviation; `diverged` where a run was."""
         if mean is None or deviation is None:

@@ -34,7 +34,7 @@ class LocalExecutor(Executor):
         self._pool: Any = None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """See `Executor.map`. Leaving the iterator early cancels what has not started."""
+        """See `Executor.map`."""
         work = list(items)
         if self.workers == 1 or (len(work) == 1 and self._pool is None):
             return map(function, work)
@@ -44,6 +44,7 @@ class LocalExecutor(Executor):
         from loky.process_executor import TerminatedWorkerError
 
         futures = [self._start().submit(function, item) for item in work]
+        # What is left when the caller goes away is not cancelled: `close` ends it with the workers.
         try:
             for future in futures:
                 yield future.result()
@@ -52,9 +53,6 @@ class LocalExecutor(Executor):
                 "a worker process was killed, most likely for lack of memory. What was finished is recorded: "
                 "go on with --resume, with fewer `executor.workers` or a smaller `executor.chunk`."
             ) from error
-        finally:
-            for future in futures:
-                future.cancel()
 
     def _start(self) -> Any:
         if self._pool is None:
@@ -72,7 +70,7 @@ class LocalExecutor(Executor):
         return self._pool
 
     def close(self) -> None:
-        """Stop the workers."""
+        """Stop the workers, at work or not."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, kill_workers=True)
             self._pool = None

@@ -171,8 +171,14 @@ class SearchLoop:
             status = Status.CACHED if first.status.completed else first.status
             origin = first.id if first.source_id is None else first.source_id
             return replace(
-                first, id=candidate.id, status=status, source_id=origin, steps=0.0, seconds=0.0, rungs=first.rungs, message=f"equivalent to candidate {first.id}",
-            )  # fmt: skip
+                first,
+                id=candidate.id,
+                status=status,
+                source_id=origin,
+                steps=0.0,
+                seconds=0.0,
+                message=f"equivalent to candidate {origin}",
+            )
         return None
 
     def _evaluate(self, survivors: Sequence[Candidate], chunk_of: dict[int, str]) -> list[Outcome]:

@@ -134,6 +134,15 @@ def test_losses_whose_gradients_differ_by_more_than_their_size_are_not_equivalen
     assert ids(make().screen(asked(*known)).survivors) == [1, 2, 3, 4, 5]
 
 
+def test_losses_that_differ_only_on_confident_predictions_are_not_equivalent(
+    make: Callable[..., Screen],
+) -> None:
+    # Equal to cross-entropy while no prediction is above exp(-0.3) = 0.74, as none of a fresh network is.
+    text = "max(mul(-1, mul(y, log(f))), 1)"
+    clipped = Candidate(2, loss_of(text, weights=(1.0,) * 7 + (0.3,)), 0)
+    assert ids(make().screen([*asked(CROSS_ENTROPY), clipped]).survivors) == [1, 2]
+
+
 def test_at_free_scale_a_doubled_loss_is_another_one(make: Callable[..., Screen]) -> None:
     screen = make(source=make_engine(training={"scale": "free"}))
     assert ids(screen.screen(asked(CROSS_ENTROPY, DOUBLED, SHIFTED)).survivors) == [1, 2]

@@ -26,6 +26,17 @@ print(*set(executor.map(process, range(20))), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+LEFT_EARLY = """
+import time
+from automl_loss.search.local_executor import LocalExecutor
+
+executor = LocalExecutor(LocalExecutor.Config(workers=2))
+results = executor.map(time.sleep, [0.0] + [60.0] * 20)
+next(results)
+results.close()
+executor.close()
+"""
+
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[LocalExecutor]:
@@ -150,3 +161,10 @@ def test_the_workers_of_a_killed_run_end_by_themselves() -> None:
     while any(map(_exists, workers)):
         assert time.monotonic() < deadline, "workers are still there 30 seconds after their parent"
         time.sleep(0.1)
+
+
+def test_close_stops_work_in_progress_without_a_word() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", LEFT_EARLY], capture_output=True, text=True, check=False, timeout=50
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

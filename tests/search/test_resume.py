@@ -23,11 +23,13 @@ from automl_loss import run
 from automl_loss.errors import AutolossError, Interrupted, ResumeError
 from automl_loss.search.result import Result
 
+# The tests may run as a background job, whose children ignore Ctrl-C unless they say otherwise.
 SCRIPT = """
-import json, sys
+import json, signal, sys
 from automl_loss import run
 from automl_loss.errors import AutolossError
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run(json.loads(sys.argv[1]), directory=sys.argv[2])
     except AutolossError as error:
@@ -78,7 +80,8 @@ def leaderboard(directory: Path) -> list[dict[str, str]]:
 
 
 def assert_equal_runs(one: Path, other: Path) -> None:
-    assert trials(one) == trials(other)
+    for mine, theirs in zip(trials(one), trials(other), strict=True):
+        assert mine == theirs
     assert result(one) == result(other)
     assert leaderboard(one) == leaderboard(other)
     for name in ("best_loss.json", "best_loss.py"):

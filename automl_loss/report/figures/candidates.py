@@ -58,8 +58,8 @@ def complexity_front(run: RunRecord) -> tuple[Figure, str] | None:
     axes.set_ylabel(unit.label("validation"))
     legend_above(figure, axes, columns=2)
     caption = (
-        "Trained candidates of the search. The line joins those that no loss of the same or a smaller size beats; where "
-        "it is flat, the extra size bought nothing."
+        "Trained candidates of the search. The line joins those that no loss of the same or a smaller size beats; "
+        "where it is flat, the extra size bought nothing."
     )
     return figure, caption + (f" {hidden} worse candidates lie beyond the frame." if hidden else "")
 

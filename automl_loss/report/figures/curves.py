@@ -15,8 +15,9 @@ from automl_loss.report.record import RunRecord
 from automl_loss.report.style import DASHES, ROLES, legend_above, new_figure
 
 _SCALED = (
-    "Each curve is multiplied by one constant, so that its gradients are as large as the task loss's on average (root mean "
-    "square over the frame), and shifted to start at 0: a factor is a matter of the learning rate, and a shift of none."
+    "Each curve is multiplied by one constant, so that its gradients are as large as the task loss's on average (root "
+    "mean square over the frame), and shifted to start at 0: a factor is a matter of the learning rate, a shift of "
+    "nothing."
 )
 
 
@@ -63,9 +64,9 @@ def loss_terms(run: RunRecord) -> tuple[Figure, str] | None:
             axes.set_xlabel("f, predicted probability")
     legend_above(figure, grid[0, 0])
     return figure, (
-        "The loss sums one term an output. Cross-entropy's is 0 wherever y = 0; what the found loss has there acts on the "
-        "probabilities of wrong classes directly. At its own scale, each curve shifted to start at 0. The steep ends are "
-        "cut off by the frame."
+        "The loss sums one term an output. Cross-entropy's is 0 wherever y = 0; what the found loss has there acts on "
+        "the probabilities of wrong classes directly. At its own scale, each curve shifted to start at 0; the frame cuts "
+        "off the steep ends."
     )
 
 
@@ -102,9 +103,8 @@ def _value_and_gradient(pair: Sequence[Axes] | np.ndarray, curves: Mapping[str, 
     """Draw curves on two axes; steep ends leave the frame."""
     value, gradient = pair
     for role, curve in curves.items():
-        look = {"color": ROLES[role], "linestyle": DASHES[role], "label": ROLE_NAMES[role]}
-        value.plot(curve.x, curve.value - curve.value.min(), **look)
-        gradient.plot(curve.x, curve.gradient, **look)
+        for axes, line in ((value, curve.value - curve.value.min()), (gradient, curve.gradient)):
+            axes.plot(curve.x, line, DASHES[role], color=ROLES[role], label=ROLE_NAMES[role])
     _cut(value, [curve.value - curve.value.min() for curve in curves.values()])
     _cut(gradient, [curve.gradient for curve in curves.values()])
 

@@ -48,8 +48,8 @@ def fitness_by_generation(run: RunRecord) -> tuple[Figure, str] | None:
     axes.set_ylabel(unit.label("validation"))
     legend_above(figure, axes)
     caption = (
-        "Validation metric in the short training of the search, one seed each. The best of many single runs is partly "
-        "luck, so the line flatters; the final round repeats the best few on fresh seeds."
+        "Validation metric in the short training of the search. The best of many runs is partly luck, so the line "
+        "flatters; the final round repeats the best few on fresh seeds."
     )
     return figure, caption + (f" {hidden} worse candidates lie beyond the frame." if hidden else "")
 
@@ -75,8 +75,8 @@ def fate_of_candidates(run: RunRecord) -> tuple[Figure, str] | None:
     axes.grid(visible=False, axis="x")
     legend_above(figure, axes)
     return figure, (
-        "Only what is trained costs time. Losses with the formula or the gradients of an earlier one share its outcome; "
-        "those without a useful gradient, or under which free outputs cannot be trained, are dropped."
+        "Only what is trained costs time. Losses with the formula or the gradients of an earlier one share its "
+        "outcome; those without a useful gradient, or under which free outputs cannot be trained, are dropped."
     )
 
 
