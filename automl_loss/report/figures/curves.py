@@ -65,8 +65,8 @@ def loss_terms(run: RunRecord) -> tuple[Figure, str] | None:
     legend_above(figure, grid[0, 0])
     return figure, (
         "The loss sums one term an output. Cross-entropy's is 0 wherever y = 0; what the found loss has there acts on "
-        "the probabilities of wrong classes directly. At its own scale, each curve shifted to start at 0; the frame cuts "
-        "off the steep ends."
+        "the probabilities of wrong classes directly. At its own scale, each curve shifted to start at 0; the frame "
+        "cuts off the steep ends."
     )
 
 
