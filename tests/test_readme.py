@@ -60,7 +60,8 @@ def test_the_readmes_plugin_runs_from_its_file(tmp_path: Path) -> None:
 
 def test_the_readmes_recipe_is_valid_but_for_the_users_own_package(tmp_path: Path) -> None:
     (recipe,) = blocks("Your own model and metric", "yaml")
-    network = "from torch import nn\n\n\nclass Net(nn.Linear):\n    def __init__(self, in_features, num_classes, width):\n"
+    head = "from torch import nn\n\n\nclass Net(nn.Linear):\n"
+    network = f"{head}    def __init__(self, in_features, num_classes, width):\n"
     (tmp_path / "mypackage").mkdir()
     (tmp_path / "mypackage" / "models.py").write_text(
         f"{network}        super().__init__(in_features, num_classes)\n"

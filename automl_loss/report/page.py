@@ -70,6 +70,7 @@ def render_page(run: RunRecord, drawings: Sequence[Drawing]) -> str:
         plain_formula=None if loss is None else formula(loss),
         meaning=_meaning(run),
         rows=[_row(run, role, entry) for role, entry in run.contestants().items()],
+        own_rates=any(entry["lr_tried"] for entry in run.contestants().values()),
         test_method=None if result is None else result["test"]["difference"]["test"],
         statuses=_statuses(run),
         leaders=run.ranked[:_LEADERS],

@@ -110,7 +110,10 @@ def _from_attributes(attributes: Mapping[str, Any]) -> Trial:
 
 def broken(file: Path, error: Exception) -> AutolossError:
     """The error for a file of a run that cannot be read."""
+    remedy = "Restore it from a copy"
+    if file.name != "recipe.yaml":
+        remedy += ", or move it away: the report then shows what the other files tell"
+    reason = " ".join(str(error).split())
     return AutolossError(
-        f"{file}: this file of the run cannot be read ({type(error).__name__}: {error}). Restore it from a copy; "
-        f"or move it away, and the report shows what the other files tell."
+        f"{file}: this file of the run cannot be read ({type(error).__name__}: {reason}). {remedy}."
     )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import automl_loss
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny finished run with its report; not to be changed."""
     directory = tmp_path_factory.mktemp("report") / "tiny"
     automl_loss.run(
@@ -26,7 +25,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         },
         directory=directory,
     )
-    yield directory
+    return directory
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_a_result_of_another_schema_is_refused(run_directory: Path) -> None:
 
 
 def test_what_is_no_run_is_named_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(AutolossError, match="does not exist.*Name the folder"):
+    with pytest.raises(AutolossError, match=r"does not exist.*Name the folder"):
         write_report(tmp_path / "absent")
     (tmp_path / "file").touch()
     with pytest.raises(AutolossError, match="is a file"):

@@ -71,10 +71,12 @@ def pareto_front(ranked: Sequence[Trial]) -> list[Trial]:
         ranked: best first.
     """
     front: list[Trial] = []
-    for trial in ranked:
-        if all(trial.complexity < better.complexity for better in front):
+    best = len(ranked)
+    for place, trial in sorted(enumerate(ranked), key=lambda entry: (entry[1].complexity, entry[0])):
+        if place < best and (not front or trial.fitness != front[-1].fitness):
             front.append(trial)
-    return front[::-1]
+            best = place
+    return front
 
 
 def primitive_shares(run: RunRecord) -> tuple[Figure, str] | None:

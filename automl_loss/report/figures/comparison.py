@@ -15,6 +15,9 @@ from automl_loss.report.names import ROLE_NAMES, contestant_name
 from automl_loss.report.record import RunRecord
 from automl_loss.report.style import DASHES, INK, MARKERS, PAPER, ROLES, legend_above, new_figure
 
+_ROOM = 0.6
+"""How far an interval may widen the frame at each side, as a share of the span of the values."""
+
 
 def test_values(run: RunRecord) -> tuple[Figure, str] | None:
     """Strip plot of the test metric of each seed, with mean and 95 % interval."""
@@ -26,6 +29,8 @@ def test_values(run: RunRecord) -> tuple[Figure, str] | None:
     axes = figure.subplots()
     order = list(reversed(contestants))
     diverged = 0
+    ends: list[float] = []
+    drawn: list[float] = []
     for row, role in enumerate(order):
         values = [unit.factor * v for v in contestants[role]["values"] if v is not None]
         diverged += len(contestants[role]["values"]) - len(values)
@@ -35,10 +40,18 @@ def test_values(run: RunRecord) -> tuple[Figure, str] | None:
             values, row + _spread(values), MARKERS[role], color=ROLES[role], alpha=0.45, markersize=5, mew=0
         )
         low, high = _interval(values)
+        ends += (low, high)
+        drawn += values
         axes.errorbar(
             fmean(values), row + 0.28, xerr=[[fmean(values) - low], [high - fmean(values)]], fmt="D", color=ROLES[role],
             markersize=6, markeredgecolor=INK, markeredgewidth=0.8, ecolor=INK, elinewidth=1.2, capsize=4,
         )  # fmt: skip
+    if not drawn:
+        return None
+    reach = _ROOM * (max(drawn) - min(drawn)) or 1.0
+    left, right = max(min(ends), min(drawn) - reach), min(max(ends), max(drawn) + reach)
+    axes.set_xlim(min(left, *drawn) - 0.05 * reach, max(right, *drawn) + 0.05 * reach)
+    cut = left > min(ends) or right < max(ends)
     names = [contestant_name(role, contestants[role]["loss"]) for role in order]
     axes.set_yticks(range(len(order)), names)
     axes.set_ylim(-0.45, len(order) - 0.4)
@@ -50,6 +63,8 @@ def test_values(run: RunRecord) -> tuple[Figure, str] | None:
         f"the diamond is the mean, with its 95 % t interval over seeds. That interval leaves out the chance of the "
         f"test rows; the one in the table has both."
     )
+    if cut:
+        caption += " Intervals longer than the frame are cut off: there are too few seeds to say much."
     return figure, caption + (f" {diverged} diverged runs are not drawn." if diverged else "")
 
 
