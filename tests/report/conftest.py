@@ -31,4 +31,4 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_directory(finished: Path, tmp_path: Path) -> Path:
     """A copy of that run, which a test may spoil."""
-    return Path(shutil.copytree(finished, tmp_path / "copy"))
+    return Path(shutil.copytree(finished, tmp_path / finished.name))

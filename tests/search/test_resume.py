@@ -98,6 +98,18 @@ def recorded_trials(directory: Path) -> int:
     return file.read_bytes().count(b'{"op_code":4,') if file.exists() else 0
 
 
+def _wait_until_empty(group: int) -> None:
+    """Wait until no process of a group is left."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        assert time.monotonic() < deadline, "processes are left 30 seconds after their run"
+        time.sleep(0.05)
+
+
 def stopped(
     directory: Path, by: signal.Signals, when: Callable[[Path], bool], **changes: Any
 ) -> tuple[int, str]:
@@ -113,6 +125,7 @@ def stopped(
             time.sleep(0.002)
         os.killpg(process.pid, by)
         _, errors = process.communicate(timeout=60)
+        _wait_until_empty(process.pid)
     finally:
         process.kill()
         process.wait()
