@@ -67,9 +67,14 @@ def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int]) -> 
     losses = [candidate.loss for candidate in chunk]
     if not chunk:
         return []
-    runs = [
-        engine.train(losses, lr=lr, rungs=engine.training.rungs, seed=engine.search_seed(i)) for i in seeds
-    ]
+    # All runs of a chunk are one batch: a few networks cost little more than one.
+    lanes = engine.train(
+        losses * len(seeds),
+        lr=lr * len(seeds),
+        rungs=engine.training.rungs,
+        seed=[engine.search_seed(i) for i in seeds for _ in losses],
+    )
+    runs = [lanes[k * len(losses) : (k + 1) * len(losses)] for k in range(len(seeds))]
     outcomes = []
     for candidate, results in zip(chunk, zip(*runs, strict=True), strict=True):
         finite = [r for r in results if r.fitness is not None and r.last is not None]
