@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_loss.errors import AutolossError, ResumeError
+from automl_loss.errors import AutolossError, ExpressionError, RecipeError, ResumeError
 from automl_loss.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from automl_loss.losses import Loss, Problem
     from automl_loss.search.progress import Callback
     from automl_loss.search.result import Result
     from automl_loss.search.run_directory import RunDirectory
@@ -51,6 +52,7 @@ def run(
         >>> print(result.verdict)  # doctest: +SKIP
     """
     from automl_loss.report import write_report
+    from automl_loss.search.progress import Progress
     from automl_loss.search.run import Run
     from automl_loss.search.run_directory import RunDirectory
     from automl_loss.search.setup import set_up
@@ -63,16 +65,25 @@ def run(
     else:
         place = RunDirectory.create(resolved.name, Path(directory) if directory is not None else None)
     with place:
-        _settle_recipe(resolved, place)
+        notice = _settle_recipe(resolved, place)
+        if notice and callback is not None:
+            callback(Progress("search", message=notice))
         result = Run(setup, place, callback).execute()
         write_report(place.path)
         return result
 
 
-def _settle_recipe(recipe: Recipe, place: RunDirectory) -> None:
-    """Write the recipe into a new run directory, or compare it with the one that is there."""
+def _settle_recipe(recipe: Recipe, place: RunDirectory) -> str:
+    """Write the recipe into a new run directory, or compare it with the one that is there.
+
+    Returns:
+        What the user should know: other versions than the run began with may give other last bits.
+    """
     from automl_loss.search.atomic import replace_text
     from automl_loss.search.versions import versions
+
+    facts = [f"# {name}: {version}" for name, version in versions(recipe).items()]
+    notice = ""
 
     if place.resumed:
         recorded = load_recipe(place.recipe)
@@ -83,8 +94,13 @@ def _settle_recipe(recipe: Recipe, place: RunDirectory) -> None:
                 f"executor, finalists and retraining may change on resume; go on with {place.recipe}, or "
                 f"start a new run."
             )
-    facts = "".join(f"# {name}: {version}\n" for name, version in versions(recipe).items())
-    replace_text(place.recipe, f"# The resolved recipe of this run, made with:\n{facts}\n{recipe.to_yaml()}")
+        lines = place.recipe.read_text(encoding="utf-8").splitlines()
+        new = [fact.removeprefix("# ") for fact in facts if fact not in lines]
+        if new:
+            notice = f"this run began with other versions; now {', '.join(new)}: the last bits may differ."
+    text = "\n".join(["# The resolved recipe of this run, made with:", *facts, "", recipe.to_yaml()])
+    replace_text(place.recipe, text)
+    return notice
 
 
 def load_loss(path: str | Path) -> nn.Module:
@@ -102,24 +118,45 @@ def load_loss(path: str | Path) -> nn.Module:
     return build_module(loss, problem)
 
 
-def read_loss(path: str | Path) -> tuple[Any, Any]:
-    """The `Loss` and the `Problem` of a `best_loss.json` or a run directory."""
-    from automl_loss.losses import Problem, loss_from_json
+def read_loss(path: str | Path) -> tuple[Loss, Problem]:
+    """The `Loss` and the `Problem` of a `best_loss.json` or a run directory.
+
+    Raises:
+        RecipeError: there is no such file.
+        PluginError: the loss is made of a plugin's primitives, and the plugin is missing.
+        AutolossError: the file is not a loss.
+    """
+    from automl_loss.losses import Problem
 
     file = Path(path)
     if file.is_dir():
         file = file / "best_loss.json"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        problem = data["problem"]
-        return loss_from_json(data["loss"]), Problem(
-            **{**problem, "input_shape": tuple(problem["input_shape"])}
-        )
-    except FileNotFoundError:
-        raise AutolossError(
+        shape = tuple(data["problem"]["input_shape"])
+        problem = Problem(**{**data["problem"], "input_shape": shape})
+        return _loss_of(data), problem
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecipeError(
             f"{file}: there is no such file; a run writes it when it ends or is interrupted."
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise AutolossError(
             f"{file}: this is not a loss written by automl-loss ({type(error).__name__}: {error})."
         ) from error
+
+
+def _loss_of(data: Mapping[str, Any]) -> Loss:
+    """The loss of a best_loss.json; words beside the standard ones come from the plugin it names."""
+    from automl_loss.losses import loss_from_json
+
+    try:
+        return loss_from_json(data["loss"])
+    except ExpressionError:
+        from automl_loss.plugins import Registry
+
+        options = dict(data["primitives"])
+        loaded = Registry().load("primitive_set", options.pop("name"))
+        return loss_from_json(
+            data["loss"], loaded.cls(loaded.config.model_validate_json(json.dumps(options)))
+        )

@@ -37,7 +37,7 @@ def print_summary(console: Console, result: Result) -> None:
         f"Use it:  {folder / 'best_loss.py'}   (needs torch alone)", highlight=False, soft_wrap=True
     )
     console.print(
-        f"Details: {folder / 'result.json'}, {folder / 'leaderboard.csv'}", highlight=False, soft_wrap=True
+        f"Details: {folder / 'report.html'}, {folder / 'result.json'}", highlight=False, soft_wrap=True
     )
 
 

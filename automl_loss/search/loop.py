@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,13 +102,15 @@ class SearchLoop:
         self._notify = notify
         self._on_generation = on_generation
         self._recorded = {i: o for i, o in ledger.outcomes().items() if o.status is not Status.FAILED}
-        self._seconds_before = sum(ledger.recall_prefix("elapsed/").values())
+        self._spent_before: float = sum(ledger.recall_prefix("elapsed/").values())
+        self._spent = 0.0
         self._generation = 0
 
     def run(self) -> SearchState:
         """Search, and return what was found."""
         self._evaluate_task_loss()
         while not self._over():
+            begun, replayed = time.perf_counter(), max(self._recorded, default=0)
             with self._watch.stage("strategy"):
                 candidates = self._strategy.ask()
             if not candidates:
@@ -120,6 +123,10 @@ class SearchLoop:
             else:
                 with self._watch.stage("strategy"):
                     self._strategy.tell(outcomes)
+            if candidates[-1].id > replayed:
+                # Replaying what is on record costs the user nothing of `budget.minutes`.
+                self._spent += time.perf_counter() - begun
+                self._ledger.remember(f"elapsed/{self._ledger.session}", self._spent)
             self._finish_generation()
         return self.state
 
@@ -249,16 +256,12 @@ class SearchLoop:
     def _full_steps(self) -> float:
         return float(self._engine.training.steps * self._engine.training.seeds)
 
-    @property
-    def _seconds(self) -> float:
-        return float(self._seconds_before) + self._watch.elapsed
-
     def _over(self) -> bool:
         if not self.state.reason:
-            # A finished run that is resumed stops by the clock where it stopped before, unless it is given more time.
+            # A run that the clock stopped, stops where it did before when it is resumed, unless it is given more time.
             asked = len(self.state.candidates) - 1
             replaying = asked < max(self._recorded, default=0)
-            seconds = 0.0 if replaying else self._seconds
+            seconds = 0.0 if replaying else self._spent_before + self._spent
             self.state.reason = (
                 self._budget.reason(self.state.outcomes, self._full_steps, asked, seconds) or ""
             )
@@ -267,7 +270,6 @@ class SearchLoop:
     def _finish_generation(self) -> None:
         ranked = self.state.ranked
         self.state.best_by_generation.append(ranked[0].fitness if ranked else None)
-        self._ledger.remember(f"elapsed/{self._ledger.session}", self._watch.elapsed)
         self._on_generation(self.state)
         self._report("", ended=True)
         self._generation += 1
@@ -286,7 +288,7 @@ class SearchLoop:
                 task_loss=outcomes.get(0),
                 counts=merged.counts,
                 message=message,
-                seconds=self._seconds,
+                seconds=self._watch.elapsed,
                 metric=self._engine.metric.name,
                 show=self._engine.metric.shown,
             )

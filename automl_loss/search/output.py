@@ -51,7 +51,13 @@ class Output:
 
     def _loss(self, loss: Loss, origin: str) -> None:
         problem = self.setup.problem
-        data = {"schema": 1, "loss": loss.to_json(), "problem": dataclasses.asdict(problem), "origin": origin}
+        data = {
+            "schema": 1,
+            "loss": loss.to_json(),
+            "primitives": self.setup.recipe.primitives.to_data(),
+            "problem": dataclasses.asdict(problem),
+            "origin": origin,
+        }
         replace_text(self._directory.best_loss_json, json.dumps(data, indent=2) + "\n")
         replace_text(self._directory.best_loss_py, render_module(loss, problem, origin=origin))
 

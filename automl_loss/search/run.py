@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -51,16 +52,18 @@ class Run:
             NoValidCandidateError: no candidate trained.
         """
         setup = self._setup
-        ledger = Ledger.open(self._directory, self._recipe.name, self._recipe.storage, setup.primitives)
         output = Output(self._directory, setup)
+        # Until this run ends there is no result: an earlier one would stand beside a newer loss.
+        self._directory.result.unlink(missing_ok=True)
         try:
-            return self._phases(setup, ledger, output)
+            name, storage = self._recipe.name, self._recipe.storage
+            with closing(Ledger.open(self._directory, name, storage, setup.primitives)) as ledger:
+                return self._phases(setup, ledger, output)
         except KeyboardInterrupt:
             output.found_so_far(self._state)
             raise Interrupted(self._interruption()) from None
         finally:
             setup.executor.close()
-            ledger.close()
 
     def _phases(self, setup: Setup, ledger: Ledger, output: Output) -> Result:
         with self._watch.stage("learning_rate"):
