@@ -1,4 +1,8 @@
-"""A loss as a line that a person reads in a terminal."""
+"""A loss as a line that a person reads in a terminal.
+
+Weights are gathered into the fewest numbers: a node is a sum of terms, each a coefficient and a text, and what
+multiplies a sum goes to its terms. The value stays the same; the tree is in `str(expression)`.
+"""
 
 from __future__ import annotations
 
@@ -6,60 +10,93 @@ from automl_loss.expression import Primitive
 from automl_loss.losses.base import Loss
 from automl_loss.losses.symbolic import SymbolicLoss
 
-_INFIX = {"add": (" + ", 1), "sub": (" - ", 1), "mul": ("·", 2)}
-"""Sign, and how strongly it binds."""
-
-_PRODUCT, _POWER, _ATOM = 2, 3, 4
+Terms = tuple[tuple[float, str], ...]
+"""A sum of coefficient times text; an empty text stands for 1."""
 
 
-def formula(loss: Loss) -> str:
+def formula(loss: Loss, digits: int = 3) -> str:
     """The loss of one output, without its scale.
 
-    Weights are shown to three significant digits where they differ from 1 by more than 0.5 %.
+    Args:
+        loss: of any kind; a handcrafted one is shown by its name.
+        digits: significant digits of numbers; a factor that rounds to 1 is left out.
 
     Example:
         >>> from automl_loss.expression import parse
         >>> formula(SymbolicLoss(parse("mul(y, log(sub(f, y)))"), (-1.0, 1.0, 0.7, 1.0, 1.0, 1.0)))
-        'L(y, f) = -1·(y·0.7·log(f - y))'
+        'L(y, f) = -0.7·y·log(f - y)'
     """
     if not isinstance(loss, SymbolicLoss):
         return f"L = {loss.key}"
 
-    def write(index: int, primitive: Primitive, arguments: list[tuple[str, int]]) -> tuple[str, int]:
-        text, strength = _operation(primitive.name, arguments)
-        weight = loss.weights[index]
-        if abs(weight - 1.0) <= 0.005:
-            return text, strength
-        return f"{weight:.3g}·{_within(text, strength, _POWER)}", _PRODUCT
+    def gather(index: int, primitive: Primitive, arguments: list[Terms]) -> Terms:
+        return _scaled(_operation(primitive, arguments, digits), loss.weights[index])
 
-    text, _ = loss.expression.fold(write)
+    text = _sum(loss.expression.fold(gather), digits)
     return f"L(y, f) = softplus({text})" if loss.activation == "softplus" else f"L(y, f) = {text}"
 
 
-def _operation(name: str, arguments: list[tuple[str, int]]) -> tuple[str, int]:
-    """Text of an unweighted node, and how strongly its outermost operation binds."""
-    if not arguments:
-        return name, _ATOM
-    first, strength = arguments[0]
-    if name in _INFIX:
-        sign, own = _INFIX[name]
-        second, tightness = arguments[1]
-        needed = own + 1 if name == "sub" else own
-        right = f"({second})" if second.startswith("-") else _within(second, tightness, needed)
-        return f"{_within(first, strength, own)}{sign}{right}", own
-    if name == "square":
-        return _squared(first, strength), _POWER
-    if name == "abs":
-        return f"|{first}|", _ATOM
+def _operation(primitive: Primitive, arguments: list[Terms], digits: int) -> Terms:
+    name = primitive.name
+    if primitive.value is not None:
+        return ((primitive.value, ""),)
+    if name in ("add", "sub"):
+        first, second = arguments
+        return _merged((*first, *_scaled(second, 1.0 if name == "add" else -1.0)))
+    if name == "mul":
+        return _product(arguments[0], arguments[1], digits)
+    if name in ("square", "abs"):
+        (factor, text), *more = arguments[0]
+        if more:
+            factor, text = 1.0, _sum(arguments[0], digits)
+        if name == "abs":
+            return ((abs(factor), f"|{text}|" if text else ""),)
+        return ((factor * factor, _squared(text) if text else ""),)
     if name == "div":
-        return f"{_within(first, strength, _POWER)}/√(1 + {_squared(*arguments[1])})", _PRODUCT
-    return f"{name}({', '.join(text for text, _ in arguments)})", _ATOM
+        top, below = _factor(arguments[0], digits), _squared(_sum(arguments[1], digits))
+        return ((top[0], f"{top[1] or 1}/√(1 + {below})"),)
+    inside = ", ".join(_sum(argument, digits) for argument in arguments)
+    return ((1.0, f"{name}({inside})" if arguments else name),)
 
 
-def _squared(text: str, strength: int) -> str:
-    base = f"({text})" if text.startswith("-") else _within(text, strength, _ATOM)
-    return f"{base}²"
+def _product(first: Terms, second: Terms, digits: int) -> Terms:
+    for one, other in ((first, second), (second, first)):
+        if len(one) == 1 and not one[0][1]:
+            return _scaled(other, one[0][0])
+    left, right = _factor(first, digits), _factor(second, digits)
+    return ((left[0] * right[0], f"{left[1]}·{right[1]}"),)
 
 
-def _within(text: str, strength: int, needed: int) -> str:
-    return text if strength >= needed else f"({text})"
+def _factor(terms: Terms, digits: int) -> tuple[float, str]:
+    """A coefficient and a text that may stand in a product."""
+    return terms[0] if len(terms) == 1 else (1.0, f"({_sum(terms, digits)})")
+
+
+def _scaled(terms: Terms, factor: float) -> Terms:
+    return tuple((factor * number, text) for number, text in terms)
+
+
+def _merged(terms: Terms) -> Terms:
+    """Like terms added up, in the order of their first."""
+    total: dict[str, float] = {}
+    for number, text in terms:
+        total[text] = total.get(text, 0.0) + number
+    return tuple((number, text) for text, number in total.items() if number) or ((0.0, ""),)
+
+
+def _squared(text: str) -> str:
+    whole = text in ("y", "f") or (text.startswith("|") and text.count("|") == 2 and text.endswith("|"))
+    return f"{text}²" if whole else f"({text})²"
+
+
+def _sum(terms: Terms, digits: int) -> str:
+    """The terms as written: `y - 0.7·f + 1`."""
+    parts: list[str] = []
+    for number, text in terms:
+        size = f"{abs(number):.{digits}g}"
+        shown = text if text and size == "1" else f"{size}·{text}" if text else size
+        if not parts:
+            parts.append(f"-{shown}" if number < 0 else shown)
+        else:
+            parts.append(f" - {shown}" if number < 0 else f" + {shown}")
+    return "".join(parts)
