@@ -93,7 +93,7 @@ def test_both_modules_are_the_program(module: str) -> None:
         ("run quickstart -s strategy.name=broken", 3, "No module named 'no_such_module_anywhere'"),
         ("run quickstart --resume -o absent", 5, "absent: the directory to resume does not exist"),
         (f"run quickstart -o {os.devnull}/x", 1, f"{os.devnull}/x: cannot be written"),
-        ("export absent", 1, "absent: there is no such file"),
+        ("export absent", 2, "absent: there is no such file"),
     ],
 )
 def test_a_fault_has_its_exit_code_and_one_message_without_traceback(
