@@ -20,7 +20,8 @@ def print_summary(console: Console, result: Result) -> None:
     test, best = result.data["test"], result.data["best"]
     console.print()
     console.print(f"[bold]Loss[/bold]    {formula(result.loss)}", highlight=False, soft_wrap=True)
-    console.print(f"[dim]scale {best['scale']:.4g}, complexity {best['complexity']}[/dim]", highlight=False)
+    notes = [f"scale {best['scale']:.4g}", f"complexity {best['complexity']}", *_conventions(result)]
+    console.print(f"[dim]{'; '.join(notes)}[/dim]", highlight=False, markup=True)
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
     for column in ("", f"test {test['metric']}", "last step", "lr"):
         table.add_column(column, justify="left" if not column else "right")
@@ -39,6 +40,16 @@ def print_summary(console: Console, result: Result) -> None:
     console.print(
         f"Details: {folder / 'report.html'}, {folder / 'result.json'}", highlight=False, soft_wrap=True
     )
+
+
+def _conventions(result: Result) -> list[str]:
+    """What the formula's letters and functions mean."""
+    expression = getattr(result.loss, "expression", None)
+    if expression is None:
+        return []
+    protected = [name for name in ("log", "sqrt") if expression.contains(name)]
+    kind = "f the prediction, y the target"
+    return [kind, *([f"{' and '.join(protected)} of |x| + 1e-7"] if protected else [])]
 
 
 def _cell(summary: dict[str, float | None]) -> str:
