@@ -88,17 +88,11 @@ def describe(recipe: Recipe, problem: Problem) -> DryRun:
         recipe: resolved.
         problem: the task's, which says how many handcrafted losses there are to compare with.
     """
-    choices = (
-        recipe.task,
-        recipe.model,
-        recipe.strategy,
-        recipe.evaluator,
-        recipe.primitives,
-        recipe.executor,
-    )
     stages = [*_search(recipe), *_final(recipe, len(list(catalogue(problem)))), *_retraining(recipe)]
     return DryRun(
-        recipe, tuple(stage for stage in stages if stage.steps), tuple(_line(choice) for choice in choices)
+        recipe,
+        tuple(stage for stage in stages if stage.steps),
+        tuple(_line(choice) for choice in recipe.choices),
     )
 
 

@@ -79,6 +79,11 @@ class Recipe:
     notices: tuple[str, ...] = field(default=(), compare=False)
     folder: Path | None = field(default=None, compare=False)
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The plugins of all kinds."""
+        return (self.task, self.model, self.strategy, self.evaluator, self.primitives, self.executor)
+
     def to_data(self) -> dict[str, Any]:
         """The recipe as plain data, keys in the order recipes are written."""
         general = General.model_construct(**{key: getattr(self, key) for key in General.model_fields})

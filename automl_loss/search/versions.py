@@ -12,15 +12,7 @@ _PACKAGES = ("automl-loss", "torch", "numpy", "numba", "scikit-learn", "deap", "
 
 def versions(recipe: Recipe) -> dict[str, str]:
     """Versions of Python, the processor, the packages that compute, and the recipe's plugins."""
-    choices = (
-        recipe.task,
-        recipe.model,
-        recipe.strategy,
-        recipe.evaluator,
-        recipe.primitives,
-        recipe.executor,
-    )
-    plugins = (choice.package for choice in choices if choice.package is not None)
+    plugins = (choice.package for choice in recipe.choices if choice.package is not None)
     found = {"python": platform.python_version(), "processor": platform.machine()}
     return found | {package: _version(package) for package in dict.fromkeys((*_PACKAGES, *plugins))}
 
