@@ -8,12 +8,9 @@ from typing import cast
 from automl_loss.recipe import Recipe
 from automl_loss.search.versions import versions
 
-SECTIONS = ("task", "model", "strategy", "evaluator", "primitives", "executor")
-
 
 def recipe(*packages: str | None) -> Recipe:
-    choices = dict(zip(SECTIONS, (SimpleNamespace(package=p) for p in packages), strict=True))
-    return cast(Recipe, SimpleNamespace(**choices))
+    return cast(Recipe, SimpleNamespace(choices=[SimpleNamespace(package=package) for package in packages]))
 
 
 def test_versions_are_those_of_the_installed_packages_and_of_the_plugins() -> None:
