@@ -43,7 +43,7 @@ class TrainingSettings(_Section):
     )
     seeds: PositiveInt = Field(1, description="runs averaged into a fitness")
     top_seeds: NonNegativeInt = Field(2, description="further runs of the best fifth of a generation")
-    rungs: tuple[PositiveInt, ...] = Field((), description="steps at which racing may stop candidates")
+    rungs: tuple[PositiveInt, ...] = Field((), description="steps whose fitness is recorded")
     width: PositiveInt | None = Field(
         None, description="networks batched together; null: by the network's size"
     )
