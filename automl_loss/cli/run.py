@@ -11,7 +11,7 @@ import typer
 
 def run(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe file, or the name of a shipped recipe: quickstart.")
+        str, typer.Argument(help="A recipe file, or a name from `autoloss recipes list`: quickstart.")
     ],
     set_: Annotated[
         list[str] | None,

@@ -101,7 +101,10 @@ class Engine:
         self._validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)
         self.metric: Metric = get_metric(self.problem.metric, self.problem, source.folder)
         self.network = Network(source.model(), self.problem, self.device, self._dtype)
-        self.width = source.training.width or width_for(self.network)
+        batchable, self._random = self.network.probe(self._train_rows.x[:2])
+        self.width = (
+            (source.training.width or width_for(self.network, batchable=batchable)) if batchable else 1
+        )
 
     def __reduce__(self) -> tuple[Callable[[str, EngineSource], Engine], tuple[str, EngineSource]]:
         return _restore, (self._token, self.source)
@@ -165,14 +168,28 @@ class Engine:
         seeds = _each(self.search_seed(0) if seed is None else seed, len(losses))
         schedule = Schedule(steps or self.training.steps, self.source.stop, tuple(rungs))
         rows = None if test is None else Rows.of(test, self.problem, self.device, self._dtype)
-        results: list[Trained] = []
-        for start in range(0, len(losses), self.width):
-            part = slice(start, start + self.width)
-            results += train_together(
-                self.network, self._train_rows, self._validation_rows, self.population(losses[part]), self.metric,
-                self.training, schedule, rates[part], seeds[part], rows,
+        results: dict[int, Trained] = {}
+        for part in self._batches(seeds):
+            trained = train_together(
+                self.network, self._train_rows, self._validation_rows, self.population([losses[i] for i in part]),
+                self.metric, self.training, schedule, [rates[i] for i in part], [seeds[i] for i in part], rows,
             )  # fmt: skip
-        return results
+            results |= dict(zip(part, trained, strict=True))
+        return [results[i] for i in range(len(losses))]
+
+    def _batches(self, seeds: Sequence[int]) -> list[list[int]]:
+        """Places of the networks that are trained as one batch.
+
+        Dropout masks are common to a batch, so a network that draws them shares one with its own seed alone.
+        """
+        groups: dict[int, list[int]] = {}
+        for place, seed in enumerate(seeds):
+            groups.setdefault(seed if self._random else 0, []).append(place)
+        return [
+            group[start : start + self.width]
+            for group in groups.values()
+            for start in range(0, len(group), self.width)
+        ]
 
     def search_seed(self, index: int) -> int:
         """Seed of the `index`-th partial training of every candidate."""
@@ -217,11 +234,10 @@ class Engine:
     def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
         """Tune the weights of losses by meta-gradients under the recipe's tuning settings; see `Tuner`."""
         tuner = self.tuner(self.source.tuning)
-        width = self.width if self.source.tuning.gradient == "exact" else max(1, len(losses))
         return [
             tuned
-            for start in range(0, len(losses), width)
-            for tuned in tuner.tune(losses[start : start + width])
+            for start in range(0, len(losses), self.width)
+            for tuned in tuner.tune(losses[start : start + self.width])
         ]
 
     def tuner(self, settings: TuningSettings) -> Tuner:
@@ -286,7 +302,7 @@ class Engine:
             step = self._tuning_step(place)
             if self.path is Path.LOOP:
                 raise EvaluationError(
-                    "this network has neither forward mode nor double backward; set `tuning.gradient: exact`."
+                    "this network has neither forward mode nor double backward, which tuning needs; set `tuning: none`."
                 )
             raw, direction = self._meta.at_start(step, self.path)
             self._triples[place] = Triple(raw, step.train.target, direction)
@@ -323,7 +339,9 @@ class Engine:
         fixed = self._fixed_rows(min(_REJECTION_ROWS, len(self._train_rows)), "rejection")
         seed = stream(self.source.seed, "rejection")
         snapshot = Snapshot(self.network.outputs(initial_state(self.network, [seed]), fixed.x), fixed.target)
-        before, after = improvement(self.population(losses), snapshot, self.metric, count)
+        # Calibration gets worse while free outputs get right: what counts here is whether they do.
+        metric = get_metric("error", self.problem) if self.metric.name == "ece" else self.metric
+        before, after = improvement(self.population(losses), snapshot, metric, count)
         return before - after
 
     def rejects(self, losses: Sequence[Loss]) -> list[bool]:

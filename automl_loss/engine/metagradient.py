@@ -63,13 +63,14 @@ class MetaGradient:
             raise ValueError("the plain path has no directions; use `unrolled`")
         network = self._network
         leaves = network.leaves(step.state.theta)
-        raw = self._forward(leaves, step.state, step.train.x)
+        raw = self._forward(leaves, step.state, step.train.x, step.seed)
         slopes = population.gradient(raw, step.train.target)
         inner = network.flatten(
             [g.flatten(0, 1) for g in _gradients(raw, leaves, slopes[:, None], batched=True)]
         )
         theta = step.state.theta - self._rate * (inner + self._weight_decay * step.state.theta)
-        after = self.task_gradient(State(theta, step.state.expand(len(theta)).buffers), step.validation)
+        state = State(theta, step.state.expand(len(theta)).buffers)
+        after = self.task_gradient(state, step.validation, step.seed)
         return raw.detach(), self._push_forward(step, after, path)
 
     def at_start(self, step: TuningStep, path: Path = Path.FORWARD) -> tuple[Tensor, Tensor]:
@@ -80,21 +81,21 @@ class MetaGradient:
         """
         leaves = self._network.leaves(step.state.theta)
         with torch.no_grad():
-            raw = self._forward(leaves, step.state, step.train.x)
-        gradient = self.task_gradient(step.state, step.validation)
+            raw = self._forward(leaves, step.state, step.train.x, step.seed)
+        gradient = self.task_gradient(step.state, step.validation, step.seed)
         return raw, self._push_forward(step, gradient, path)
 
-    def task_gradient(self, state: State, rows: Rows) -> Tensor:
+    def task_gradient(self, state: State, rows: Rows, seed: int) -> Tensor:
         """`(P, parameters)` gradients of the task loss at P states."""
         leaves = self._network.leaves(state.theta)
-        raw = self._forward(leaves, state, rows.x)
+        raw = self._forward(leaves, state, rows.x, seed)
         slopes = torch.cat([self._task_loss.gradient(row[None].detach(), rows.target) for row in raw])
         return self._network.flatten(_gradients(raw, leaves, slopes))
 
-    def _forward(self, leaves: list[Tensor], state: State, x: Tensor) -> Tensor:
+    def _forward(self, leaves: list[Tensor], state: State, x: Tensor, seed: int) -> Tensor:
         """Training-mode outputs that leave the state's buffers as they are and draw fixed dropout masks."""
         buffers = {name: value.clone() for name, value in state.buffers.items()}
-        with seeded(0, self._network.device):
+        with seeded(seed, self._network.device):
             return self._network.forward(leaves, buffers, x, shared=True, train=True)
 
     def _push_forward(self, step: TuningStep, vectors: Tensor, path: Path) -> Tensor:
@@ -115,7 +116,7 @@ class MetaGradient:
             return result
 
         rows = network.named([leaf.detach() for leaf in network.leaves(vectors)])
-        with seeded(0, network.device):
+        with seeded(step.seed, network.device):
             if len(vectors) == 1:
                 return product({name: value.squeeze(0) for name, value in rows.items()})[None].detach()
             products: Tensor = vmap(product, randomness="same")(rows)
@@ -124,7 +125,7 @@ class MetaGradient:
     def _push_by_double_backward(self, step: TuningStep, vectors: Tensor) -> Tensor:
         """J v as the derivative of <J^T w, v> with respect to w, for networks without forward mode."""
         leaves = self._network.leaves(step.state.theta)
-        raw = self._forward(leaves, step.state, step.train.x)
+        raw = self._forward(leaves, step.state, step.train.x, step.seed)
         covector = torch.zeros_like(raw, requires_grad=True)
         pulled = torch.autograd.grad(raw, leaves, covector, create_graph=True, materialize_grads=True)
         flat = self._network.flatten(pulled)
@@ -188,7 +189,7 @@ class MetaGradient:
         values = network.leaves(step.state.theta)
         velocity: list[Tensor] | None = None
         for _ in range(steps):
-            raw = self._forward(values, step.state, step.train.x)[0]
+            raw = self._forward(values, step.state, step.train.x, step.seed)[0]
             f, y = prepare(raw, step.train.target, problem.kind, problem.output_dim)
             inner = log_scale.exp() * loss.value(f, y, phi).sum(-1).mean()
             raws = torch.autograd.grad(inner, values, create_graph=True, materialize_grads=True)
@@ -200,9 +201,10 @@ class MetaGradient:
             )
             update = [g + mass * v for g, v in zip(decayed, velocity, strict=True)] if nesterov else velocity
             values = [value - rate * change for value, change in zip(values, update, strict=True)]
-        raw = self._forward(values, step.state, step.validation.x)
+        raw = self._forward(values, step.state, step.validation.x, step.seed)
         task = self._task_loss.losses[0]
-        return task.value(raw[0], step.validation.target).mean() * task.scale
+        reached = task.value(raw[0], step.validation.target)
+        return reached.reshape(len(reached), -1).sum(-1).mean() * task.scale
 
 
 def _gradients(

@@ -24,8 +24,8 @@ class State:
     """Parameters and buffers of `P` networks of one architecture.
 
     `theta` is one `(P, parameters)` tensor; the network's parameter tensors are views of it, so an optimiser step or
-    a snapshot is a handful of operations whatever the architecture. Buffers (BatchNorm statistics) are the network's
-    own tensors with a leading dimension P: each candidate has its own.
+    a snapshot is a handful of operations whatever the architecture. Buffers (BatchNorm statistics, and parameters that
+    the user froze) are the network's own tensors with a leading dimension P: each candidate has its own.
     """
 
     theta: Tensor
@@ -81,10 +81,10 @@ class Network:
         self.dtype = dtype
         with seeded(0, device):
             self._module = self._build()
-        parameters = dict(self._module.named_parameters())
+        parameters = {n: p for n, p in self._module.named_parameters() if p.requires_grad}
         if not parameters:
             raise EvaluationError(
-                f"model {type(self._module).__name__} has no parameters; there is nothing to train."
+                f"model {type(self._module).__name__} has no parameters that require a gradient; none can be trained."
             )
         self._shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         self._sizes = [value.numel() for value in parameters.values()]
@@ -95,6 +95,33 @@ class Network:
         """The module whose code runs; its own parameters are never used."""
         return self._module
 
+    def probe(self, x: Tensor) -> tuple[bool, bool]:
+        """What this network's code allows, tried on a few rows.
+
+        Args:
+            x: `(rows, *input_shape)` inputs.
+
+        Returns:
+            Whether several networks can be batched (torch.vmap has no rule for recurrent layers, say), and whether
+            training draws random numbers (dropout).
+        """
+        pair = self.initial(0).expand(2)
+        single = self.initial(0)
+
+        def outputs(state: State, seed: int) -> Tensor:
+            leaves = self.leaves(state.theta)
+            with seeded(seed, self.device):
+                raw = self.forward(leaves, state.clone().buffers, x, shared=True, train=True)
+            torch.autograd.grad(raw.sum(), leaves, allow_unused=True)
+            return raw.detach()
+
+        random = not torch.equal(outputs(single, 0), outputs(single, 1))
+        try:
+            outputs(pair, 0)
+        except (RuntimeError, NotImplementedError):
+            return False, random
+        return True, random
+
     def _build(self) -> nn.Module:
         module = self._factory.build(self._problem.input_shape, self._problem.output_dim)
         return module.to(device=self.device, dtype=self.dtype)
@@ -103,8 +130,11 @@ class Network:
         """A freshly initialised state of width 1, a function of the seed alone."""
         with seeded(seed, self.device):
             module = self._build()
-        theta = torch.cat([value.detach().reshape(-1) for value in module.parameters()])
-        buffers = {name: value.detach().clone()[None] for name, value in module.named_buffers()}
+        named = dict(module.named_parameters())
+        theta = torch.cat([named[name].detach().reshape(-1) for name in self._shapes])
+        frozen = {name: value for name, value in named.items() if name not in self._shapes}
+        rest = {**dict(module.named_buffers()), **frozen}
+        buffers = {name: value.detach().clone()[None] for name, value in rest.items()}
         return State(theta[None], buffers)
 
     def leaves(self, theta: Tensor) -> list[Tensor]:

@@ -32,11 +32,13 @@ class TuningStep:
         state: a single network.
         train: the batch of the inner step.
         validation: the batch of the task loss.
+        seed: of the dropout masks, the same in every pass of the step.
     """
 
     state: State
     train: Rows
     validation: Rows
+    seed: int = 0
 
 
 class Trajectory:
@@ -105,7 +107,8 @@ def trajectory_step(
     """The `index`-th tuning step on a trajectory: states in shuffled rounds, fresh random batches."""
     cycle, place = divmod(index, len(states))
     order = generator(seed, "states", cycle).permutation(len(states))
-    return TuningStep(states[order[place]], *_batches(train, validation, batch_size, seed, index))
+    batches = _batches(train, validation, batch_size, seed, index)
+    return TuningStep(states[order[place]], *batches, stream(seed, "dropout", index))
 
 
 def initial_step(
@@ -113,7 +116,9 @@ def initial_step(
 ) -> TuningStep:
     """The `index`-th tuning step on a fresh network, as published."""
     state = network.initial(stream(seed, "fresh", index))
-    return TuningStep(state, *_batches(train, validation, batch_size, seed, index))
+    return TuningStep(
+        state, *_batches(train, validation, batch_size, seed, index), stream(seed, "dropout", index)
+    )
 
 
 def _batches(train: Rows, validation: Rows, batch_size: int, seed: int, index: int) -> tuple[Rows, Rows]:

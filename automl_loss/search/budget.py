@@ -57,6 +57,8 @@ def spent(outcomes: Mapping[int, Outcome], full_steps: float) -> float:
             continue
         if outcome.status in (Status.EVALUATED, Status.DIVERGED):
             total += 1.0
+        elif outcome.status is Status.REJECTED and outcome.metrics:
+            total += 1.0  # by the filter after tuning: the tuning was paid for
         elif outcome.status is Status.PRUNED:
             total += min(1.0, outcome.steps / full_steps)
     return total

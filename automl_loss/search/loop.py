@@ -112,7 +112,7 @@ class SearchLoop:
         while not self._over():
             begun, replayed = time.perf_counter(), max(self._recorded, default=0)
             with self._watch.stage("strategy"):
-                candidates = self._strategy.ask()
+                candidates = self._ask()
             if not candidates:
                 self.state.reason = "the strategy is done"
                 break
@@ -122,7 +122,7 @@ class SearchLoop:
                 self.state.reason = f"the budget of {self._budget.candidates} candidates is spent"
             else:
                 with self._watch.stage("strategy"):
-                    self._strategy.tell(outcomes)
+                    self._tell(outcomes)
             if candidates[-1].id > replayed:
                 # Replaying what is on record costs the user nothing of `budget.minutes`.
                 self._spent += time.perf_counter() - begun
@@ -231,6 +231,34 @@ class SearchLoop:
         self._generation = 0
         if not outcome.status.completed:
             self._report(f"the task loss itself did not train: {outcome.message}")
+
+    # The strategy is a plugin: whatever it raises is its own fault, and the run can go on once it is mended.
+
+    def _ask(self) -> list[Candidate]:
+        try:
+            candidates = self._strategy.ask()
+        except (Exception, SystemExit) as error:
+            raise self._fault("ask", error) from error
+        if not isinstance(candidates, list):
+            raise PluginError(
+                f"strategy {type(self._strategy).__name__} returned {candidates!r:.80} from ask; expected a list of "
+                f"candidates, empty when it is done."
+            )
+        return candidates
+
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        try:
+            self._strategy.tell(outcomes)
+        except (Exception, SystemExit) as error:
+            raise self._fault("tell", error) from error
+
+    def _fault(self, where: str, error: BaseException) -> PluginError:
+        cls = type(self._strategy)
+        return PluginError(
+            f"strategy {cls.__name__} ({cls.__module__}) failed in {where} of generation {self._generation}: "
+            f"{type(error).__name__}: {error}. Everything so far is recorded: mend or upgrade it, then go on "
+            f"with --resume."
+        )
 
     # Checks, budget, reports
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from automl_loss.errors import Interrupted, NoValidCandidateError
+from automl_loss.errors import EvaluationError, Interrupted, NoValidCandidateError
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.search.budget import Budget
@@ -96,6 +96,12 @@ class Run:
             self._trainer(setup, ledger), "learning-rate", [loss], default_grid(setup.engine.training.optimizer),
             setup.engine.training.steps, progress=self._counter("learning_rate"),
         )[0]  # fmt: skip
+        if selection.fitness == float("inf"):
+            rates = ", ".join(f"{lr:g}" for lr, _ in selection.tried)
+            raise EvaluationError(
+                f"the task loss {loss.key} diverges at every learning rate tried ({rates}); check the data for huge or "
+                f"missing values, or set `training.lr`."
+            )
         return replace(setup, engine=setup.engine.with_lr(selection.lr))
 
     def _loop(self, setup: Setup, ledger: Ledger, output: Output) -> SearchLoop:
@@ -118,6 +124,10 @@ class Run:
         settings = self._recipe.finalists
         chosen = choose(state.outcomes.values(), settings.count)
         if not chosen:
+            if len(state.candidates) == 1:
+                raise NoValidCandidateError(
+                    f"strategy {self._recipe.strategy.label} asked for no candidate at all."
+                )
             raise NoValidCandidateError(
                 f"none of {len(state.candidates) - 1} candidates trained to a finite fitness ({_counted(state)}). "
                 f"`leaderboard.csv` gives each one's reason; a longer budget, other primitives or fewer filters may "

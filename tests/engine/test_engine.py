@@ -3,7 +3,7 @@ from __future__ import annotations
 import cloudpickle
 import pytest
 import torch
-from support.engines import loss_of, make_engine
+from support.engines import loss_of, make_engine, norm_and_dropout
 from torch import nn
 
 from automl_loss import EvaluationError, Problem, task_loss
@@ -47,7 +47,7 @@ def test_a_network_of_the_wrong_shape_is_refused_with_both_shapes() -> None:
     def wrong(inputs: int, outputs: int) -> nn.Module:
         return nn.Linear(inputs, outputs + 1)
 
-    with pytest.raises(EvaluationError, match=r"\(32, 4\).*\(batch, 3\)"):
+    with pytest.raises(EvaluationError, match=r"\(2, 4\).*\(batch, 3\)"):
         make_engine(wrong).train([task_loss(PROBLEM)])
 
 
@@ -81,3 +81,48 @@ def test_one_loss_and_many_losses_are_both_fine() -> None:
 def test_a_number_of_rates_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(ValueError, match="2 values for 1 losses"):
         make_engine().train([task_loss(PROBLEM)], lr=[0.1, 0.2])
+
+
+class Recurrent(nn.Module):
+    """A layer that torch.vmap has no rule for, and that has no forward mode."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.LSTM(inputs, 5, batch_first=True)
+        self.head = nn.Linear(5, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raw: torch.Tensor = self.head(self.layer(x[:, None])[0][:, -1])
+        return raw
+
+
+def test_a_network_that_cannot_be_batched_is_trained_and_tuned_one_by_one() -> None:
+    engine = make_engine(Recurrent, training={"width": 8})
+    assert engine.width == 1
+    losses = engine.match_scale([loss_of("square(sub(y, f))"), loss_of("mul(f, sub(f, y))")])
+    tuned = [result.loss for result in engine.tune(losses)]
+    assert all(not result.diverged for result in engine.train(tuned))
+
+
+def half_frozen(inputs: int, outputs: int) -> nn.Module:
+    network = nn.Sequential(nn.Linear(inputs, 8), nn.Tanh(), nn.Linear(8, outputs))
+    network[0].requires_grad_(False)
+    return network
+
+
+def test_parameters_that_the_user_froze_stay_as_they_are() -> None:
+    engine = make_engine(half_frozen)
+    assert engine.network.parameters == 8 * 3 + 3
+    test = engine.task.test(0)
+    with_frozen = engine.train([task_loss(PROBLEM)], seed=4, test=test)[0]
+    assert with_frozen.test_output is not None
+    start = engine.network.initial(4)
+    assert set(start.buffers) == {"0.weight", "0.bias"}
+
+
+def test_dropout_masks_belong_to_a_networks_own_seed_whatever_its_neighbours() -> None:
+    engine = make_engine(norm_and_dropout, dtype="float64")
+    loss = task_loss(PROBLEM)
+    alone = engine.train([loss], seed=2)[0].curve
+    assert engine.train([loss, loss], seed=[1, 2])[1].curve == pytest.approx(alone)
+    assert engine.train([loss, loss], seed=[2, 1])[0].curve == pytest.approx(alone)

@@ -12,7 +12,7 @@ import torch
 from support.recipes import tiny
 
 from autoloss_tasks.sklearn_tasks import Wine
-from automl_loss import NoValidCandidateError, Progress, RecipeError, Result, load_loss, run
+from automl_loss import NoValidCandidateError, PluginError, Progress, RecipeError, Result, load_loss, run
 from automl_loss.engine.engine import Engine
 
 KEYS = {
@@ -192,3 +192,36 @@ def test_options_that_do_not_fit_the_task_are_found_before_a_folder_is_made(tmp_
     with pytest.raises(RecipeError, match=r"task.label_noise.*outliers"):
         run(tiny(task={"name": "diabetes", "label_noise": 0.2}), directory=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+FAULTY = """
+from automl_loss import SearchStrategy
+
+
+class Faulty(SearchStrategy):
+    \"\"\"Fails in ask.\"\"\"
+
+    plugin_api = 1
+
+    def ask(self):
+        {body}
+
+    def tell(self, outcomes):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "said"),
+    [
+        ("raise ValueError('no idea')", PluginError, "strategy Faulty .* failed in ask .*no idea.*--resume"),
+        ("raise SystemExit(7)", PluginError, "failed in ask .*SystemExit"),
+        ("return None", PluginError, "returned None from ask; expected a list"),
+        ("return []", NoValidCandidateError, "asked for no candidate at all"),
+    ],
+)
+def test_a_faulty_strategy_is_named(body: str, error: type[Exception], said: str, tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY.format(body=body))
+    plugin = {"kind": "strategy", "name": "faulty", "path": f"{tmp_path}/faulty.py:Faulty"}
+    with pytest.raises(error, match=said):
+        run(tiny(plugins=[plugin], strategy={"name": "faulty"}), directory=tmp_path / "run")
