@@ -93,3 +93,16 @@ def test_time_on_record_is_not_spent_again_by_replaying(tmp_path: Path) -> None:
     more = run(tiny(budget={"candidates": 500, "minutes": 60.0}), directory=tmp_path / "run", resume=True)
     assert len(more.outcomes) > len(first.outcomes)
     assert more.data["search"]["ended"] == "the strategy is done"
+
+
+def test_a_damaged_journal_costs_a_finished_run_nothing(tmp_path: Path) -> None:
+    run(tiny(), directory=tmp_path / "run")
+    journal, result = tmp_path / "run" / "journal.log", tmp_path / "run" / "result.json"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([*lines[:3], b"garbage\n", *lines[3:]])
+    journal.write_bytes(damaged)
+    before = result.read_bytes()
+    with pytest.raises(ResumeError, match=r"journal\.log.*4"):
+        run(tiny(), directory=tmp_path / "run", resume=True)
+    assert result.read_bytes() == before
+    assert journal.read_bytes() == damaged

@@ -53,8 +53,8 @@ def spent(outcomes: Mapping[int, Outcome], full_steps: float) -> float:
     """Candidates of the budget that were used."""
     total = 0.0
     for outcome in outcomes.values():
-        if outcome.id == 0:
-            continue
+        if outcome.id == 0 or outcome.source_id is not None:
+            continue  # an equivalent of a diverged candidate was not trained, either
         if outcome.status in (Status.EVALUATED, Status.DIVERGED):
             total += 1.0
         elif outcome.status is Status.REJECTED and outcome.metrics:

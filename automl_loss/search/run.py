@@ -53,11 +53,11 @@ class Run:
         """
         setup = self._setup
         output = Output(self._directory, setup)
-        # Until this run ends there is no result: an earlier one would stand beside a newer loss.
-        self._directory.result.unlink(missing_ok=True)
         try:
             name, storage = self._recipe.name, self._recipe.storage
             with closing(Ledger.open(self._directory, name, storage, setup.primitives)) as ledger:
+                # Until this run ends there is no result: an earlier one would stand beside a newer loss.
+                self._directory.result.unlink(missing_ok=True)
                 return self._phases(setup, ledger, output)
         except KeyboardInterrupt:
             output.found_so_far(self._state)

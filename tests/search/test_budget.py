@@ -67,3 +67,14 @@ def test_a_search_whose_candidates_are_all_filtered_ends_too() -> None:
     rejected = outcomes(*[Status.REJECTED] * 19)
     assert Budget(2).reason(rejected, 500.0, 19, 0.0) is None
     assert "20 candidates were asked for" in (Budget(2).reason(rejected, 500.0, 20, 0.0) or "")
+
+
+def test_an_equivalent_of_a_diverged_candidate_is_free() -> None:
+    twin = Outcome(2, Status.DIVERGED, None, LOSS, source_id=1)
+    assert spent({**outcomes(Status.DIVERGED), 2: twin}, 100.0) == 1.0
+
+
+def test_a_candidate_that_was_tuned_and_then_rejected_is_paid_for_and_its_equivalent_is_free() -> None:
+    tuned = Outcome(1, Status.REJECTED, None, LOSS, metrics={"tuned_exactly": 0.0})
+    twin = Outcome(2, Status.REJECTED, None, LOSS, metrics={"tuned_exactly": 0.0}, source_id=1)
+    assert spent({1: tuned, 2: twin}, 100.0) == 1.0
