@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from automl_loss.expression import constant as constant
     from automl_loss.expression import parse as parse
     from automl_loss.expression import standard_primitives as standard_primitives
+    from automl_loss.expression import taylor_expression as taylor_expression
+    from automl_loss.expression import taylor_powers as taylor_powers
     from automl_loss.losses import HandcraftedLoss as HandcraftedLoss
     from automl_loss.losses import Loss as Loss
     from automl_loss.losses import Problem as Problem
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from automl_loss.plugins import Splits as Splits
     from automl_loss.plugins import Status as Status
     from automl_loss.plugins import Task as Task
+    from automl_loss.plugins.racing import Leg as Leg
+    from automl_loss.plugins.racing import race as race
     from automl_loss.recipe import Recipe as Recipe
     from automl_loss.recipe import load_recipe as load_recipe
     from automl_loss.search.progress import Progress as Progress
@@ -81,6 +85,8 @@ _HOMES = {
         "constant",
         "parse",
         "standard_primitives",
+        "taylor_expression",
+        "taylor_powers",
     ),
     "automl_loss.losses": (
         "HandcraftedLoss",
@@ -106,6 +112,7 @@ _HOMES = {
         "Status",
         "Task",
     ),
+    "automl_loss.plugins.racing": ("Leg", "race"),
     "automl_loss.recipe": ("Recipe", "load_recipe"),
     "automl_loss.search.progress": ("Progress",),
     "automl_loss.search.result": ("Result",),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def show_plan(recipe: Recipe, *, as_json: bool) -> None:
     """Make everything a run needs, short of training, and print what it would do."""
     from automl_loss.recipe import describe
+    from automl_loss.search.notices import notices
     from automl_loss.search.setup import set_up
 
     setup = set_up(recipe)
@@ -28,8 +29,11 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
             "parameters": setup.engine.network.parameters,
             "width": setup.engine.width,
             "meta_gradient": path.value,
+            "notices": [*recipe.notices, *notices(setup)],
         }
         typer.echo(json.dumps(data, indent=2))
         return
     typer.echo(str(plan))
     typer.echo(f"\nnetwork: {network}\nmeta-gradient: {path.value}")
+    for notice in notices(setup):
+        typer.echo(f"note: {notice}")

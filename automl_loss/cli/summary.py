@@ -33,6 +33,7 @@ def print_summary(console: Console, result: Result) -> None:
         table.add_row(label, _cell(entry), _cell(entry["last_step"]), f"{entry['lr']:.3g}")
     console.print(table)
     console.print(Panel(result.verdict, title="Verdict", title_align="left"), highlight=False)
+    console.print(f"Time:    {_time(result)}", highlight=False, soft_wrap=True)
     folder = result.directory
     console.print(
         f"Use it:  {folder / 'best_loss.py'}   (needs torch alone)", highlight=False, soft_wrap=True
@@ -40,6 +41,17 @@ def print_summary(console: Console, result: Result) -> None:
     console.print(
         f"Details: {folder / 'report.html'}, {folder / 'result.json'}", highlight=False, soft_wrap=True
     )
+
+
+def _time(result: Result) -> str:
+    """Where the time of the search went, in a line: the three largest shares, and what was overhead."""
+    search = result.data["search"]
+    profile = search["profile"]
+    whole = sum(profile.values()) or 1.0
+    largest = sorted(profile, key=lambda name: -profile[name])[:3]
+    shares = ", ".join(f"{name} {profile[name] / whole:.0%}" for name in largest)
+    workers = "" if search["workers"] == 1 else f" with {search['workers']} workers"
+    return f"{search['seconds']:.0f} s of search{workers}: {shares}; overhead {search['overhead']:.0%} in all"
 
 
 def _conventions(result: Result) -> list[str]:

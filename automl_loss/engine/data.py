@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from automl_loss.errors import EvaluationError
 from automl_loss.losses.problem import Problem
-from automl_loss.plugins.task import Split
+from automl_loss.plugins.task import Inputs, Split
 from automl_loss.seeds import generator
 
 
@@ -19,20 +20,45 @@ from automl_loss.seeds import generator
 class Rows:
     """A split on the device.
 
+    Rows of a split, or of a batch whose inputs need no preparation, are kept as networks see them. Where a split
+    has `Inputs`, its rows stay in stored form and a batch is prepared when it is taken.
+
+    Augmentation draws from a generator that is a function of the batch's row numbers in their order. Those are a
+    function of seed and step alone, and so is what is drawn: all candidates meet the same images, whatever their
+    company. (A batch of one row is the same each time, and augmented alike.)
+
     Args:
-        x: `(rows, *input_shape)` inputs.
+        stored: `(rows, *input_shape)` inputs, as networks see them or as `inputs` keeps them.
         target: `(rows,)` int64 class indices, or `(rows, outputs)` floats.
+        inputs: prepares what is stored; `None` when it is as networks see it.
+        dtype: what inputs are prepared as.
     """
 
-    x: Tensor
+    stored: Tensor
     target: Tensor
+    inputs: Inputs | None = None
+    dtype: torch.dtype = torch.float32
 
     def __len__(self) -> int:
         return len(self.target)
 
+    @property
+    def x(self) -> Tensor:
+        """`(rows, *input_shape)` inputs as networks see them, not augmented."""
+        return self.stored if self.inputs is None else self.inputs.prepare(self.stored, self.dtype)
+
     def __getitem__(self, index: Tensor) -> Rows:
-        """Rows by index; an index of shape `(P, batch)` gives a batch per network."""
-        return Rows(self.x[index], self.target[index])
+        """Rows by index, augmented and prepared; an index of shape `(P, batch)` gives a batch per network."""
+        stored, target = self.stored[index], self.target[index]
+        if self.inputs is None:
+            return Rows(stored, target)
+        order = index.cpu().numpy()
+        if index.ndim == 1:
+            stored = self.inputs.augment(stored, _generator_of(order))
+        else:
+            each = [self.inputs.augment(stored[i], _generator_of(order[i])) for i in range(len(order))]
+            stored = torch.stack(each)
+        return Rows(self.inputs.prepare(stored, self.dtype), target)
 
     @classmethod
     def of(cls, split: Split, problem: Problem, device: torch.device, dtype: torch.dtype) -> Rows:
@@ -45,21 +71,34 @@ class Rows:
             raise EvaluationError(
                 f"the task's inputs have shape {tuple(split.x.shape[1:])}, its problem says {problem.input_shape}."
             )
-        x = torch.as_tensor(split.x, device=device).to(dtype)
-        if problem.is_classification:
-            target = torch.as_tensor(split.y, device=device).to(torch.int64)
-            if target.ndim != 1 or int(target.min()) < 0 or int(target.max()) >= problem.classes:
-                raise EvaluationError(
-                    f"targets of shape {tuple(target.shape)} from {int(target.min())} to {int(target.max())}; "
-                    f"expected (rows,) class indices from 0 to {problem.classes - 1}."
-                )
-        else:
-            target = torch.as_tensor(split.y, device=device).to(dtype)
-            if tuple(target.shape[1:]) != (problem.output_dim,):
-                raise EvaluationError(
-                    f"targets of shape {tuple(target.shape)}; expected (rows, {problem.output_dim})."
-                )
-        return cls(x, target)
+        target = _target(split, problem, device, dtype)
+        if isinstance(split.x, Inputs):
+            return cls(torch.as_tensor(split.x.stored, device=device), target, split.x, dtype)
+        return cls(torch.as_tensor(split.x, device=device).to(dtype), target)
+
+
+def _target(split: Split, problem: Problem, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Checked targets of a split."""
+    if not problem.is_classification:
+        target = torch.as_tensor(split.y, device=device).to(dtype)
+        if tuple(target.shape[1:]) != (problem.output_dim,):
+            raise EvaluationError(
+                f"targets of shape {tuple(target.shape)}; expected (rows, {problem.output_dim})."
+            )
+        return target
+    target = torch.as_tensor(split.y, device=device).to(torch.int64)
+    if target.ndim != 1 or int(target.min()) < 0 or int(target.max()) >= problem.classes:
+        raise EvaluationError(
+            f"targets of shape {tuple(target.shape)} from {int(target.min())} to {int(target.max())}; "
+            f"expected (rows,) class indices from 0 to {problem.classes - 1}."
+        )
+    return target
+
+
+def _generator_of(rows: npt.NDArray[np.int64]) -> np.random.Generator:
+    """A generator on the stream of a batch, given by its row numbers in their order."""
+    digest = hashlib.blake2b(np.ascontiguousarray(rows, dtype="<i8").tobytes(), digest_size=8).digest()
+    return generator(int.from_bytes(digest, "big"), "augmentation")
 
 
 class BatchOrder:

@@ -13,6 +13,7 @@ from pathlib import Path as FilePath
 import torch
 from torch import Tensor
 
+from automl_loss.engine.clock import timed
 from automl_loss.engine.corruption import TaskOptions, corrupt
 from automl_loss.engine.data import BatchOrder, Rows
 from automl_loss.engine.metagradient import MetaGradient, Path
@@ -150,8 +151,13 @@ class Engine:
         rungs: Sequence[int] = (),
         seed: int | Sequence[int] | None = None,
         test: Split | None = None,
+        until: int | None = None,
+        paused: Sequence[bytes] = (),
     ) -> list[Trained]:
-        """Train fresh base networks, one per loss.
+        """Train base networks, one per loss: fresh ones, or ones that were paused.
+
+        Law: pausing changes no bit of a run that goes on in the same company; in another one, last bits may
+        change, as they do with any batch.
 
         Args:
             losses: at their final weights and scale.
@@ -160,19 +166,36 @@ class Engine:
             rungs: steps at which the fitness so far is reported.
             seed: one seed for all, or one per loss; default: the search's, common to all candidates of a run.
             test: rows to give raw outputs for; only retraining has any.
+            until: pause at this rung: each result's `paused` is what to go on from. At the last step, or by
+                default, training runs to its end.
+            paused: runs to go on from, one per loss, with the loss, rate, seed, steps and rungs they began with.
 
         Returns:
             One result per loss, in order; a loss that diverges is a result, not an error.
+
+        Raises:
+            ValueError: the step to pause at is no rung, or test rows are given for a part of a run.
         """
         rates = _each(self.lr if lr is None else lr, len(losses))
         seeds = _each(self.search_seed(0) if seed is None else seed, len(losses))
         schedule = Schedule(steps or self.training.steps, self.source.stop, tuple(rungs))
+        if until not in (None, schedule.steps, *(rung for rung in schedule.rungs if rung < schedule.steps)):
+            raise ValueError(
+                f"cannot pause at step {until}, which is none of the rungs {list(schedule.rungs)}."
+            )
+        if test is not None and (paused or until is not None):
+            raise ValueError("test rows go with whole runs; do not pause them.")
+        if paused and len(paused) != len(losses):
+            raise ValueError(
+                f"{len(paused)} paused runs for {len(losses)} losses; give one per loss, or none."
+            )
         rows = None if test is None else Rows.of(test, self.problem, self.device, self._dtype)
         results: dict[int, Trained] = {}
         for part in self._batches(seeds):
             trained = train_together(
                 self.network, self._train_rows, self._validation_rows, self.population([losses[i] for i in part]),
                 self.metric, self.training, schedule, [rates[i] for i in part], [seeds[i] for i in part], rows,
+                until, [paused[i] for i in part] if paused else (),
             )  # fmt: skip
             results |= dict(zip(part, trained, strict=True))
         return [results[i] for i in range(len(losses))]
@@ -273,6 +296,7 @@ class Engine:
         return float(gradient_norms(self._task_loss, self._small_snapshot)[0])
 
     @cached_property
+    @timed("training")
     def trajectory(self) -> Trajectory:
         """States along a task-loss run, of a seed of its own."""
         seed = stream(self.source.seed, "tuning", "trajectory")
@@ -310,6 +334,7 @@ class Engine:
 
     # Probes
 
+    @timed("filters")
     def raw_gradients(self, losses: Sequence[Loss]) -> Tensor:
         """Gradients with respect to raw outputs, on three network states.
 
@@ -328,11 +353,13 @@ class Engine:
         late = self.network.outputs(self.trajectory.final, fixed.x)
         return [Snapshot(raw, fixed.target) for raw in (start, start * SHARPENED, late)]
 
+    @timed("filters")
     def gradient_ratios(self, losses: Sequence[Loss]) -> Tensor:
         """`(P,)` raw-output gradient norms over the task loss's, at the initial network; not finite for a bad loss."""
         population = self.population([loss.with_scale(1.0) for loss in losses])
         return gradient_norms(population, self.initial_snapshot) / self._reference_norm
 
+    @timed("filters")
     def improvements(self, losses: Sequence[Loss], steps: int | None = None) -> Tensor:
         """`(P,)` improvements of the metric from optimising free outputs; see `probes.improvement`."""
         count = steps or (100 if self.problem.is_classification else 1000)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, jvp, vmap
 
+from automl_loss.engine._attention import plain_attention
 from automl_loss.engine._random import seeded
 from automl_loss.engine.data import Rows
 from automl_loss.engine.network import Network, State
@@ -108,7 +109,8 @@ class MetaGradient:
 
         def outputs(values: dict[str, Tensor]) -> Tensor:
             buffers = {name: value.squeeze(0).clone() for name, value in step.state.buffers.items()}
-            result: Tensor = functional_call(network.module, (values, buffers), (step.train.x,))
+            with plain_attention():
+                result: Tensor = functional_call(network.module, (values, buffers), (step.train.x,))
             return result
 
         def product(vector: dict[str, Tensor]) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from automl_loss.engine._attention import plain_attention
 from automl_loss.engine._random import seeded
 from automl_loss.errors import EvaluationError
 from automl_loss.losses.problem import Problem
@@ -166,18 +167,16 @@ class Network:
         """
         self._module.train(train)
         parameters = dict(zip(self._shapes, leaves, strict=True))
-        if len(leaves[0]) == 1:
-            single = functional_call(
-                self._module,
-                (
+        with plain_attention():
+            if len(leaves[0]) == 1:
+                single = self.call(
                     {name: value.squeeze(0) for name, value in parameters.items()},
                     {name: value.squeeze(0) for name, value in buffers.items()},
-                ),
-                (x if shared else x.squeeze(0),),
-            )
-            return self._checked(single)[None]
-        call = vmap(self.call, in_dims=(0, 0, None if shared else 0), randomness="same")
-        return self._checked(call(parameters, buffers, x))
+                    x if shared else x.squeeze(0),
+                )
+                return self._checked(single)[None]
+            call = vmap(self.call, in_dims=(0, 0, None if shared else 0), randomness="same")
+            return self._checked(call(parameters, buffers, x))
 
     def call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         """Raw outputs `(batch, output_dim)` of one network, as a pure function for torch.func."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from automl_loss.engine.clock import timed
 from automl_loss.engine.kernels import kernel_for
 from automl_loss.losses.base import Loss
 from automl_loss.losses.inputs import prepare
@@ -55,6 +56,7 @@ class Population:
     def __len__(self) -> int:
         return len(self.losses)
 
+    @timed("kernels")
     def gradient(self, raw: Tensor, target: Tensor) -> Tensor:
         """Derivative of each loss, averaged over its batch, with respect to its raw outputs.
 
@@ -78,6 +80,7 @@ class Population:
             result[members] = self._raw_gradient(loss, members, raw, target)
         return result.mul_((self.scales / rows)[:, None, None])
 
+    @timed("kernels")
     def weight_gradient(self, raw: Tensor, target: Tensor, direction: Tensor) -> Tensor:
         """Derivative of `<direction, gradient(raw, target)>` with respect to the weights, `(P, K)`.
 

@@ -43,7 +43,10 @@ class TrainingSettings(_Section):
     )
     seeds: PositiveInt = Field(1, description="runs averaged into a fitness")
     top_seeds: NonNegativeInt = Field(2, description="further runs of the best fifth of a generation")
-    rungs: tuple[PositiveInt, ...] = Field((), description="steps whose fitness is recorded")
+    rungs: tuple[PositiveInt, ...] = Field(
+        (),
+        description="steps, from half of `steps` on, where the worse half of a generation is stopped; []: no racing",
+    )
     width: PositiveInt | None = Field(
         None, description="networks batched together; null: by the network's size"
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor
 
 from automl_loss.engine._random import seeded
+from automl_loss.engine.clock import timed
 from automl_loss.engine.data import BatchOrder, Rows
 from automl_loss.engine.metrics import Metric
 from automl_loss.engine.network import Network, State
 from automl_loss.engine.optimizers import make_optimizer
+from automl_loss.engine.paused import PausedRun, go_on, pause
 from automl_loss.engine.population import Population
 from automl_loss.engine.settings import StopRule, TrainingSettings
 from automl_loss.seeds import stream
@@ -28,15 +31,17 @@ class Trained:
     """What training one network gave.
 
     Args:
-        fitness: validation metric under the stopping rule, lower is better; `None` when training diverged.
+        fitness: validation metric under the stopping rule, lower is better; `None` when training diverged. Of a
+            paused run: so far.
         last: validation metric at the last step; `None` when training diverged.
         best_step: the step that the stopping rule chose.
         rungs: fitness so far at each rung that was reached.
         curve: validation metric at each look, every 2 % of the steps.
-        steps: steps trained; fewer than asked for when training diverged.
+        steps: steps trained, since the start; fewer than asked for when training diverged.
         seconds: its share of the wall time.
         test_output: `(rows, outputs)` raw outputs on the test rows at `best_step`, when test rows were given.
         test_output_last: the same at the last step.
+        paused: a run that was stopped on the way, to go on from; `None` when it ended.
     """
 
     fitness: float | None
@@ -48,6 +53,7 @@ class Trained:
     seconds: float
     test_output: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     test_output_last: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    paused: bytes | None = field(default=None, repr=False)
 
     @property
     def diverged(self) -> bool:
@@ -78,6 +84,7 @@ def initial_state(network: Network, seeds: Sequence[int]) -> State:
     return State.stack([fresh[seed] for seed in seeds])
 
 
+@timed("training")
 def train_together(
     network: Network,
     train: Rows,
@@ -89,6 +96,8 @@ def train_together(
     lrs: Sequence[float],
     seeds: Sequence[int],
     test: Rows | None = None,
+    until: int | None = None,
+    paused: Sequence[bytes] = (),
 ) -> list[Trained]:
     """Train `P = len(population)` networks as one batch.
 
@@ -107,6 +116,8 @@ def train_together(
         lrs: learning rate of each network.
         seeds: seed of each network.
         test: rows to give raw outputs for, after training; they influence nothing.
+        until: pause after this step, which must be one of the looks.
+        paused: runs to go on with, one per network, all paused at the same step; none: start afresh.
 
     Returns:
         One `Trained` per network, in order.
@@ -114,16 +125,19 @@ def train_together(
     started = time.perf_counter()
     width = len(population)
     shared = len(set(seeds)) == 1
-    state = initial_state(network, seeds)
-    best = state.clone() if test is not None else None
-    watch = _Watch(width, schedule, network.device)
+    earlier = [PausedRun.from_bytes(data) for data in paused]
+    watch = _Watch(width, schedule, network.device, [run.watch for run in earlier])
     optimizer = make_optimizer(settings)
     rates = torch.tensor(lrs, dtype=torch.float64, device=network.device).to(network.dtype)[:, None]
     orders = [BatchOrder(len(train), settings.batch_size, seed) for seed in (seeds[:1] if shared else seeds)]
     milestones = [round(fraction * schedule.steps) for fraction in settings.milestones]
     looks = set(schedule.looks)
+    begun, end = earlier[0].step if earlier else 0, until or schedule.steps
+    left: list[bytes | None] = [None] * width
     with seeded(stream(seeds[0], "dropout"), network.device):
-        for step in range(1, schedule.steps + 1):
+        state = go_on(earlier, optimizer, network.device) if earlier else initial_state(network, seeds)
+        best = state.clone() if test is not None else None
+        for step in range(begun + 1, end + 1):
             batch = train[_indices(orders, step - 1, shared, network.device)]
             leaves = network.leaves(state.theta)
             raw = network.forward(leaves, state.buffers, batch.x, shared=shared, train=True)
@@ -141,10 +155,12 @@ def train_together(
                     best.copy_rows(state, improved)
             if not watch.any_alive:
                 break
+        if end < schedule.steps:
+            left = pause(end, state, optimizer, watch.lanes())
     outputs = (
         [None, None] if test is None or best is None else [network.outputs(s, test.x) for s in (best, state)]
     )
-    return watch.results(time.perf_counter() - started, outputs)
+    return watch.results(time.perf_counter() - started, outputs, left, end)
 
 
 def _indices(orders: list[BatchOrder], step: int, shared: bool, device: torch.device) -> Tensor:
@@ -155,15 +171,31 @@ def _indices(orders: list[BatchOrder], step: int, shared: bool, device: torch.de
 class _Watch:
     """Follows the networks' validation metric, and which of them are still finite."""
 
-    def __init__(self, width: int, schedule: Schedule, device: torch.device) -> None:
+    def __init__(
+        self, width: int, schedule: Schedule, device: torch.device, lanes: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self._schedule = schedule
         self.alive = torch.ones(width, dtype=torch.bool, device=device)
         self.any_alive = True
-        self._ended = [schedule.steps] * width
-        self._best = np.full(width, np.inf)
-        self._best_step = np.zeros(width, dtype=int)
-        self._curves: list[list[float]] = [[] for _ in range(width)]
-        self._rungs: list[list[float]] = [[] for _ in range(width)]
+        self._ended: list[int | None] = [None] * width
+        self._best = np.array([lane["best"] for lane in lanes] or [np.inf] * width)
+        self._best_step = np.array([lane["best_step"] for lane in lanes] or [0] * width)
+        self._curves: list[list[float]] = [list(lane["curve"]) for lane in lanes] or [
+            [] for _ in range(width)
+        ]
+        self._rungs: list[list[float]] = [list(lane["rungs"]) for lane in lanes] or [[] for _ in range(width)]
+
+    def lanes(self) -> list[Mapping[str, Any] | None]:
+        """What was seen of each network, for one that goes on later; `None` for one that is not finite."""
+        return [
+            {
+                "best": float(self._best[i]),
+                "best_step": int(self._best_step[i]),
+                "curve": self._curves[i],
+                "rungs": self._rungs[i],
+            } if alive else None
+            for i, alive in enumerate(self.alive.tolist())
+        ]  # fmt: skip
 
     def mask(self, finite: Tensor, step: int) -> None:
         """Take networks out for good that are no longer finite."""
@@ -188,8 +220,10 @@ class _Watch:
                 self._rungs[i].append(float(self._best[i]))
         return torch.as_tensor(better, device=values.device)
 
-    def results(self, seconds: float, outputs: Sequence[Tensor | None]) -> list[Trained]:
-        """Results of all networks in order."""
+    def results(
+        self, seconds: float, outputs: Sequence[Tensor | None], paused: Sequence[bytes | None], end: int
+    ) -> list[Trained]:
+        """Results of all networks in order; those that are finite were trained to step `end`."""
         alive = self.alive.tolist()
         arrays = [None if output is None else output.float().cpu().numpy() for output in outputs]
         return [
@@ -199,10 +233,11 @@ class _Watch:
                 best_step=int(self._best_step[i]),
                 rungs=tuple(self._rungs[i]),
                 curve=tuple(self._curves[i]),
-                steps=self._ended[i],
+                steps=self._ended[i] or end,
                 seconds=seconds / len(alive),
                 test_output=None if arrays[0] is None else arrays[0][i],
                 test_output_last=None if arrays[1] is None else arrays[1][i],
+                paused=paused[i],
             )
             for i in range(len(alive))
         ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from automl_loss.engine.clock import timed
 from automl_loss.engine.metagradient import MetaGradient, Path
 from automl_loss.engine.population import Population
 from automl_loss.engine.probes import Snapshot, gradient_norms
@@ -97,6 +98,7 @@ class Tuner:
         self._rate = rate
         self._path = path
 
+    @timed("tuning")
     def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
         """Tune losses that have weights; the others come back as they are."""
         open_ = [i for i, loss in enumerate(losses) if loss.tunable and loss.space == "prediction"]
@@ -106,14 +108,14 @@ class Tuner:
         chosen = [losses[i] for i in open_]
         amortised = self._settings.gradient == "amortised" and self._settings.inner_steps == 1
         if amortised:
-            population = self._descend(chosen, self.amortised_gradient)
-            trusted = self._guard(chosen, population)
+            population = self.descend(chosen, self.amortised_gradient)
+            trusted = self.guard(chosen, population)
             tuned = population.tuned()
         else:
             trusted, tuned = [False] * len(chosen), list(chosen)
         doubtful = [k for k, good in enumerate(trusted) if not good]
         if doubtful:
-            exactly = self._descend([chosen[k] for k in doubtful], self.exact_gradient).tuned()
+            exactly = self.descend([chosen[k] for k in doubtful], self.exact_gradient).tuned()
             for k, loss in zip(doubtful, exactly, strict=True):
                 tuned[k] = loss
         cost = 3.0 * self._settings.inner_steps * self._settings.steps
@@ -163,7 +165,7 @@ class Tuner:
         rest = gradient - change
         return torch.where((rest.norm(dim=1) <= noise)[:, None], 0.0, rest)
 
-    def _descend(self, losses: Sequence[Loss], gradient: Callable[[Population, int], Tensor]) -> Population:
+    def descend(self, losses: Sequence[Loss], gradient: Callable[[Population, int], Tensor]) -> Population:
         """Adam on all weights at once; a loss whose meta-gradient is not finite keeps its weights for that step."""
         population = self._make_population(losses)
         optimizer = torch.optim.Adam([population.weights], lr=self._settings.lr)
@@ -185,7 +187,7 @@ class Tuner:
             population.weights.dtype
         )
 
-    def _guard(self, starts: Sequence[Loss], tuned: Population) -> list[bool]:
+    def guard(self, starts: Sequence[Loss], tuned: Population) -> list[bool]:
         """Whether the amortised meta-gradient still speaks for the exact one at the tuned weights.
 
         Compared over held-out states: the cosine of the summed gradients, unless both are small beside the gradient

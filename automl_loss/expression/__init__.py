@@ -2,7 +2,7 @@
 
 `Expression` is the immutable tree, `parse` its reader and `str` its writer; `canonical_key` tells equal ones;
 `compile_program`, `to_source`, `to_sympy` and `to_latex` give its other forms; `standard_primitives` is the
-vocabulary. Importing this imports neither torch nor SymPy.
+vocabulary; `taylor_expression` writes a Taylor polynomial. Importing this imports neither torch nor SymPy.
 """
 
 from automl_loss.expression.canonical import canonical, canonical_key
@@ -13,6 +13,7 @@ from automl_loss.expression.primitive import Opcode, Primitive, PrimitiveSet
 from automl_loss.expression.program import Program
 from automl_loss.expression.source import to_source
 from automl_loss.expression.sympy_form import to_latex, to_sympy
+from automl_loss.expression.taylor import taylor_expression, taylor_powers
 from automl_loss.expression.vocabulary import constant, standard_primitives
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "constant",
     "parse",
     "standard_primitives",
+    "taylor_expression",
+    "taylor_powers",
     "to_latex",
     "to_source",
     "to_sympy",

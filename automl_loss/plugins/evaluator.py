@@ -25,12 +25,17 @@ class ChunkMap(Protocol):
     """Runs a stage on chunks of candidates and records what each chunk gave.
 
     A stage is a pure, picklable function of one chunk (bind the engine with `functools.partial`). A chunk
-    that is already in the ledger is not computed again, so evaluators need no resume code.
+    that is already in the ledger is not computed again, so evaluators need no resume code. For training that may
+    be stopped at the recipe's rungs, see `race`.
     """
 
     def __call__(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
         """Outcomes in the order of `candidates`, which are cut into chunks in that order."""
         ...
+
+
+def _keep_to_oneself(sentence: str) -> None:
+    """What `Context.say` is where nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Context:
         rng: randomness of this generation.
         map: runs stages on chunks, see `ChunkMap`.
         report: shows finished outcomes in the live table before the generation ends.
+        generations: ids of the candidates of each earlier generation, in order; the task loss, id 0, is in none.
+        say: tells the user a sentence.
     """
 
     problem: Problem
@@ -52,6 +59,8 @@ class Context:
     rng: np.random.Generator
     map: ChunkMap
     report: Callable[[Sequence[Outcome]], None]
+    generations: Sequence[Sequence[int]] = ()
+    say: Callable[[str], None] = _keep_to_oneself
 
 
 class Evaluator(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -64,6 +64,8 @@ class Outcome:
         seconds: time spent on it, its share of the chunk.
         source_id: for cached outcomes, the candidate whose outcome this is.
         message: reason, for a person.
+        paused: training runs that were stopped on the way, one a seed, for the next stage to go on from; kept
+            beside the ledger while the generation lasts, and never in it.
     """
 
     id: int
@@ -76,6 +78,7 @@ class Outcome:
     seconds: float = 0.0
     source_id: int | None = None
     message: str = ""
+    paused: Sequence[bytes] = field(default=(), repr=False, compare=False)
 
     @property
     def rank_key(self) -> tuple[Any, ...]:

@@ -4,12 +4,65 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.config import PluginConfig
+
+if TYPE_CHECKING:
+    import torch
+
+
+@runtime_checkable
+class Inputs(Protocol):
+    """Inputs that are kept in another form than networks take, such as images as uint8.
+
+    Any class with these members will do. The engine keeps `stored` as a tensor on its device; it prepares each
+    batch when training asks for it, and all rows at once where it evaluates.
+
+    Laws: `prepare` treats each row by itself; `augment` gives the same rows for the same generator state.
+    """
+
+    @property
+    def stored(self) -> npt.NDArray[Any]:
+        """`(rows, *input_shape)` array of any type."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That array's shape."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> Inputs:
+        """Some rows, prepared in the same way."""
+        ...
+
+    def prepare(self, stored: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """What the network sees of a batch.
+
+        Args:
+            stored: `(batch, *input_shape)`; any number of dimensions may stand before the batch.
+            dtype: a float type.
+
+        Returns:
+            A tensor of the same shape and the given type.
+        """
+        ...
+
+    def augment(self, stored: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """A training batch at random, still in stored form; other rows than training's come back as they are.
+
+        Args:
+            stored: `(batch, *input_shape)`.
+            rng: on a stream of the batch's own.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -17,11 +70,11 @@ class Split:
     """Rows of a data set.
 
     Args:
-        x: `(rows, *input_shape)` float32 array (images may be uint8; see `Task.prepare`).
+        x: `(rows, *input_shape)` float32 array, or `Inputs` that are kept in another form.
         y: `(rows,)` int64 class indices, or `(rows, outputs)` float32 targets.
     """
 
-    x: npt.NDArray[Any]
+    x: npt.NDArray[Any] | Inputs
     y: npt.NDArray[Any]
 
     def __len__(self) -> int:
@@ -48,6 +101,8 @@ class Task(ABC):
     """
 
     plugin_api: ClassVar[int] = 1
+    folder: Path | None = None
+    """Where the recipe lies, from which relative paths start; `None` is the working directory."""
 
     class Config(PluginConfig):
         """Options of the task in a recipe, besides the common ones."""
@@ -66,3 +121,7 @@ class Task(ABC):
     @abstractmethod
     def test(self, seed: int) -> Split:
         """Test rows under the same split seed."""
+
+    def notices(self) -> list[str]:
+        """Sentences on what the task took for granted, for a person who can set it otherwise."""
+        return []

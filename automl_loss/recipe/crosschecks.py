@@ -31,11 +31,6 @@ def check_together(general: General, document: Document, faults: Faults) -> list
             "tuning.states: initial is the papers' tuning, which belongs to `training.scale: free`; at "
             "matched scale it gained nothing."
         )
-    if general.training.rungs:
-        notices.append(
-            "training.rungs: the fitness at each rung is recorded, and nothing is stopped there yet; racing comes "
-            "with a later version."
-        )
     return notices
 
 

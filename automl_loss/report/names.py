@@ -6,16 +6,24 @@ _LONGEST = 30
 
 ROLE_NAMES = {"found": "found loss", "handcrafted": "best handcrafted", "task_loss": "task loss"}
 
-STAGE_NAMES = {
-    "setup": "setting up",
+PHASE_NAMES = {
     "learning_rate": "learning rate of the search",
-    "strategy": "strategy",
-    "filters": "filters",
-    "evaluation": "evaluating candidates",
-    "ledger": "recording",
+    "search": "search",
     "handcrafted": "handcrafted losses",
     "finalists": "final round",
     "retraining": "retraining",
+}
+
+STAGE_NAMES = {
+    "training": "training networks",
+    "kernels": "values and gradients of losses",
+    "tuning": "tuning losses",
+    "filters": "filters",
+    "strategy": "strategy",
+    "ledger": "recording",
+    "table": "showing progress",
+    "other": "other",
+    "waiting": "workers waiting",
 }
 
 FATE_NAMES = {

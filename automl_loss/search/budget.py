@@ -16,8 +16,8 @@ class Budget:
     """Limits of a search.
 
     Args:
-        candidates: candidates that are tuned or trained. Pruned ones count by their share of the steps;
-            cached and rejected ones are free.
+        candidates: candidates that are tuned or trained. Pruned ones count by their share of the steps, tuning
+            included where their metrics tell it (`share`); cached and rejected ones are free.
         minutes: wall time, added up over resumptions; `None`: no limit.
     """
 
@@ -60,5 +60,5 @@ def spent(outcomes: Mapping[int, Outcome], full_steps: float) -> float:
         elif outcome.status is Status.REJECTED and outcome.metrics:
             total += 1.0  # by the filter after tuning: the tuning was paid for
         elif outcome.status is Status.PRUNED:
-            total += min(1.0, outcome.steps / full_steps)
+            total += min(1.0, outcome.metrics.get("share", outcome.steps / full_steps))
     return total

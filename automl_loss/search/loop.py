@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from automl_loss.engine.engine import Engine
@@ -19,6 +20,7 @@ from automl_loss.plugins.strategy import SearchStrategy
 from automl_loss.search.budget import Budget, spent
 from automl_loss.search.filters import Screen
 from automl_loss.search.ledger import Ledger
+from automl_loss.search.paused_files import PausedFiles
 from automl_loss.search.progress import Progress, Stopwatch
 from automl_loss.search.recorded_map import RecordedMap
 from automl_loss.seeds import generator
@@ -73,6 +75,7 @@ class SearchLoop:
         watch: takes the time by stage.
         notify: called with progress.
         on_generation: called after each generation is recorded.
+        paused: folder for training runs that wait between stages; `None`: they are kept in memory.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class SearchLoop:
         watch: Stopwatch,
         notify: Callable[[Progress], None],
         on_generation: Callable[[SearchState], None],
+        paused: Path | None = None,
     ) -> None:
         self.state = SearchState()
         self._strategy = strategy
@@ -101,10 +105,12 @@ class SearchLoop:
         self._watch = watch
         self._notify = notify
         self._on_generation = on_generation
+        self._paused = None if paused is None else PausedFiles(paused)
         self._recorded = {i: o for i, o in ledger.outcomes().items() if o.status is not Status.FAILED}
         self._spent_before: float = sum(ledger.recall_prefix("elapsed/").values())
         self._spent = 0.0
         self._generation = 0
+        self._generations: list[range] = []
 
     def run(self) -> SearchState:
         """Search, and return what was found."""
@@ -127,7 +133,9 @@ class SearchLoop:
                 # Replaying what is on record costs the user nothing of `budget.minutes`.
                 self._spent += time.perf_counter() - begun
                 self._ledger.remember(f"elapsed/{self._ledger.session}", self._spent)
+            self._generations.append(range(candidates[0].id, candidates[-1].id + 1))
             self._finish_generation()
+        self._forget_paused()
         return self.state
 
     # One generation
@@ -156,6 +164,9 @@ class SearchLoop:
         with self._watch.stage("ledger"), self._ledger.batch():
             for candidate, outcome in zip(candidates, ordered, strict=False):
                 self._record(candidate, outcome, chunk_of.get(candidate.id, ""))
+        if missing:
+            # Not while replaying: what waits there then belongs to the generation that was interrupted.
+            self._forget_paused()
         return ordered
 
     def _settle(
@@ -201,8 +212,12 @@ class SearchLoop:
             engine=self._engine,
             archive=MappingProxyType(self.state.outcomes),
             rng=generator(self._engine.source.seed, "evaluator", self._generation),
-            map=RecordedMap(self._executor, self._ledger, self._chunk, self._generation, chunk_of, on_chunk),
+            map=RecordedMap(
+                self._executor, self._ledger, self._chunk, self._generation, chunk_of, on_chunk, self._paused
+            ),
             report=on_chunk,
+            generations=tuple(self._generations),
+            say=self._report,
         )
         with self._watch.stage("evaluation"):
             outcomes = self._evaluator.evaluate(survivors, context)
@@ -217,6 +232,10 @@ class SearchLoop:
         if candidate.id not in self._recorded:
             lr = float(candidate.overrides.get("lr", self._engine.lr))
             self._ledger.record(outcome, candidate, chunk=chunk, lr=lr)
+
+    def _forget_paused(self) -> None:
+        if self._paused is not None:
+            self._paused.clear()
 
     def _evaluate_task_loss(self) -> None:
         """The task loss is trial 0: "is it better than what I have?" is answered from the first minute on."""

@@ -17,12 +17,14 @@ from automl_loss.search.lanes import LaneTrainer
 from automl_loss.search.learning_rate import default_grid, select_lr
 from automl_loss.search.ledger import Ledger
 from automl_loss.search.loop import SearchLoop, SearchState
+from automl_loss.search.notices import notices
 from automl_loss.search.output import Output
-from automl_loss.search.progress import Callback, Progress, Stopwatch
+from automl_loss.search.progress import Callback, Progress, Stopwatch, overhead
 from automl_loss.search.result import SCHEMA, Result, test_json
 from automl_loss.search.retraining import Retrained, retrain
 from automl_loss.search.run_directory import RunDirectory
 from automl_loss.search.setup import Setup
+from automl_loss.search.timed_executor import TimedExecutor
 from automl_loss.search.verdict import verdict
 from automl_loss.search.versions import versions
 
@@ -37,7 +39,8 @@ class Run:
     """
 
     def __init__(self, setup: Setup, directory: RunDirectory, callback: Callback | None = None) -> None:
-        self._setup = setup
+        self._executor = TimedExecutor(setup.executor)
+        self._setup = replace(setup, executor=self._executor)
         self._recipe = setup.recipe
         self._directory = directory
         self._callback = callback
@@ -53,9 +56,13 @@ class Run:
         """
         setup = self._setup
         output = Output(self._directory, setup)
+        for notice in notices(setup):
+            self._notify(Progress("search", message=notice))
         try:
             name, storage = self._recipe.name, self._recipe.storage
-            with closing(Ledger.open(self._directory, name, storage, setup.primitives)) as ledger:
+            with self._watch.stage("ledger"):
+                opened = Ledger.open(self._directory, name, storage, setup.primitives)
+            with closing(opened) as ledger:
                 # Until this run ends there is no result: an earlier one would stand beside a newer loss.
                 self._directory.result.unlink(missing_ok=True)
                 return self._phases(setup, ledger, output)
@@ -66,13 +73,15 @@ class Run:
             setup.executor.close()
 
     def _phases(self, setup: Setup, ledger: Ledger, output: Output) -> Result:
-        with self._watch.stage("learning_rate"):
-            setup = self._with_lr(setup, ledger)
-        output.setup = setup
-        loop = self._loop(setup, ledger, output)
-        self._state = loop.state
-        state = loop.run()
-        searched = self._watch.elapsed
+        with self._watch.stage("other"):
+            with self._watch.phase("learning_rate"):
+                setup = self._with_lr(setup, ledger)
+            output.setup = setup
+            loop = self._loop(setup, ledger, output)
+            self._state = loop.state
+            with self._watch.phase("search"):
+                state = loop.run()
+        searched = self._searched()
         output.found_so_far(state)
         trainer = self._trainer(setup, ledger)
         finalists = self._finalists(trainer, setup, state)
@@ -117,7 +126,8 @@ class Run:
             chunk=setup.chunk,
             watch=self._watch,
             notify=self._notify,
-            on_generation=output.generation,
+            on_generation=self._shown_by(output),
+            paused=self._directory.path / "paused",
         )
 
     def _finalists(self, trainer: LaneTrainer, setup: Setup, state: SearchState) -> list[Finalist]:
@@ -134,13 +144,13 @@ class Run:
                 f"help."
             )
         lr = setup.engine.lr
-        with self._watch.stage("handcrafted"):
+        with self._watch.phase("handcrafted"):
             handcrafted = best_handcrafted(
                 trainer, lr, settings.lr_factors, settings.steps, self._counter("handcrafted")
             )
         found = {outcome.loss.key for outcome in chosen}
         rivals = [loss for loss in handcrafted if loss.key not in found]
-        with self._watch.stage("finalists"):
+        with self._watch.phase("finalists"):
             return final_round(
                 trainer, chosen, rivals, lr, settings.lr_factors, settings.steps, settings.seeds,
                 self._counter("finalists"),
@@ -160,7 +170,7 @@ class Run:
             "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
         )
         lr = None if settings.lr == "auto" else settings.lr
-        with self._watch.stage("retraining"):
+        with self._watch.phase("retraining"):
             retrained = retrain(trainer, losses, settings.steps, settings.seeds, lr, self._counter)
         return retrained, returned
 
@@ -178,7 +188,21 @@ class Run:
 
     def _notify(self, progress: Progress) -> None:
         if self._callback is not None:
-            self._callback(progress)
+            with self._watch.stage("table"):
+                self._callback(progress)
+
+    def _shown_by(self, output: Output) -> Callable[[SearchState], None]:
+        def show(state: SearchState) -> None:
+            with self._watch.stage("table"):
+                output.generation(state)
+
+        return show
+
+    def _searched(self) -> dict[str, Any]:
+        """Time of the search, learning rate included: in this session, if the run was resumed."""
+        seconds, workers = self._watch.elapsed, self._executor.workers
+        profile = self._watch.profile(seconds, workers)
+        return {"seconds": seconds, "workers": workers, "profile": profile, "overhead": overhead(profile)}
 
     def _interruption(self) -> str:
         return (
@@ -194,7 +218,7 @@ class Run:
         retrained: Retrained,
         returned: str,
         sentence: str,
-        searched: float,
+        searched: dict[str, Any],
         ledger: Ledger,
     ) -> dict[str, Any]:
         recipe, metric = self._recipe, setup.engine.metric
@@ -225,8 +249,7 @@ class Run:
             "search": {
                 "candidates": len(state.candidates) - 1,
                 **counts,
-                "seconds": searched,
-                "profile": dict(self._watch.seconds),
+                **searched,
                 "lr": setup.engine.lr,
                 "ended": state.reason,
                 "task_loss_fitness": _shown(metric.shown, state.outcomes[0].fitness),
@@ -236,6 +259,7 @@ class Run:
                 "chunk": setup.chunk,
                 "threads": recipe.executor_options.threads,
             },
+            "phases": dict(self._watch.phases),
             "finalists": [
                 {
                     "id": f.id,

@@ -1,4 +1,4 @@
-"""Fitness by partial training, on one seed for all candidates and on more for the best of a generation."""
+"""Fitness by partial training, raced at the recipe's rungs, and on more seeds for the best of a generation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
-from automl_loss import Candidate, Context, Engine, Loss, Outcome, Status
+from automl_loss import Candidate, Context, Engine, Leg, Loss, Outcome, Status, race
 
 _TOP = 0.2
 
@@ -16,7 +16,7 @@ _TOP = 0.2
 def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -> list[Outcome]:
     """Tune (or not) and train every candidate; then train the top fifth on more seeds, and average."""
     settings = context.engine.training
-    first = list(context.map(partial(_tune_and_train, context.engine, tune), candidates))
+    first = race(candidates, context, partial(_tune_and_train, context.engine, tune))
     completed = sorted((outcome for outcome in first if outcome.status.completed), key=lambda o: o.rank_key)
     if not settings.top_seeds or not completed:
         return first
@@ -30,16 +30,22 @@ def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -
             for outcome in first]  # fmt: skip
 
 
-def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...]) -> list[Outcome]:
-    """Stage: the candidates of a chunk, tuned, set to scale and trained on the search's common seeds."""
+def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...], leg: Leg) -> list[Outcome]:
+    """Stage: the candidates of a chunk, tuned, set to scale and trained on the search's common seeds.
+
+    After the first leg their losses are final.
+    """
+    seeds = range(engine.training.seeds)
+    if leg.start:
+        return _train(engine, chunk, seeds, leg)
     losses = engine.match_scale([candidate.loss for candidate in chunk])
     if not tune:
-        return _train(engine, _with_losses(chunk, losses), range(engine.training.seeds))
+        return _train(engine, _with_losses(chunk, losses), seeds, leg)
     tuned = engine.tune(losses)
     final = _with_losses(chunk, engine.match_scale([result.loss for result in tuned]))
     useless = engine.rejects([candidate.loss for candidate in final])
-    trained = iter(_train(engine, [c for c, bad in zip(final, useless, strict=True) if not bad],
-                          range(engine.training.seeds)))  # fmt: skip
+    useful = [candidate for candidate, bad in zip(final, useless, strict=True) if not bad]
+    trained = iter(_train(engine, useful, seeds, leg))
     outcomes = []
     for candidate, result, bad in zip(final, tuned, useless, strict=True):
         outcome = _refused(candidate) if bad else next(trained)
@@ -59,10 +65,10 @@ def _refused(candidate: Candidate) -> Outcome:
 
 def _train_again(engine: Engine, seeds: tuple[int, ...], chunk: tuple[Candidate, ...]) -> list[Outcome]:
     """Stage: more runs of candidates whose losses are final."""
-    return _train(engine, chunk, seeds)
+    return _train(engine, chunk, seeds, Leg(0, engine.training.steps))
 
 
-def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int]) -> list[Outcome]:
+def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int], leg: Leg) -> list[Outcome]:
     lr = [candidate.overrides.get("lr", engine.lr) for candidate in chunk]
     losses = [candidate.loss for candidate in chunk]
     if not chunk:
@@ -73,6 +79,8 @@ def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int]) -> 
         lr=lr * len(seeds),
         rungs=engine.training.rungs,
         seed=[engine.search_seed(i) for i in seeds for _ in losses],
+        until=leg.end,
+        paused=[runs[k] for k in range(len(seeds)) for runs in leg.paused],
     )
     runs = [lanes[k * len(losses) : (k + 1) * len(losses)] for k in range(len(seeds))]
     outcomes = []
@@ -91,9 +99,10 @@ def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int]) -> 
                     "best_step": fmean(r.best_step for r in finite),
                 } if whole else {},
                 rungs=tuple(map(fmean, zip(*(r.rungs for r in finite), strict=True))) if whole else (),
-                steps=float(sum(r.steps for r in results)),
+                steps=float(sum(r.steps - leg.start for r in results)),
                 seconds=sum(r.seconds for r in results),
                 message="" if whole else f"training became non-finite at step {stopped}",
+                paused=tuple(r.paused for r in finite if r.paused is not None) if whole else (),
             )
         )  # fmt: skip
     return outcomes

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -10,7 +11,7 @@ from support.engines import loss_of, make_engine
 
 from autoloss_evaluators.bilevel import Bilevel
 from autoloss_evaluators.partial_training import PartialTraining
-from automl_loss import Candidate, Context, Engine, HandcraftedLoss, Outcome, Status
+from automl_loss import Candidate, Context, Engine, Evaluator, HandcraftedLoss, Outcome, Status
 
 TEXTS = [
     "square(sub(y, f))",
@@ -94,6 +95,67 @@ def test_outcomes_come_in_the_order_of_the_candidates_whatever_their_kind() -> N
 
 def test_no_candidates_give_no_outcomes() -> None:
     assert PartialTraining(None).evaluate([], context_of(make_engine())) == []
+
+
+def raced(engine: Engine, evaluator: Evaluator, calls: list[int] | None = None) -> list[Outcome]:
+    """The candidates, raced against a first generation of themselves, whose rungs rank as the end does."""
+    first = {
+        i: Outcome(
+            i, Status.EVALUATED, value, loss_of(TEXTS[0]), rungs=tuple(value for _ in engine.training.rungs)
+        )
+        for i, value in enumerate([-0.1, 0.2, 0.3, 0.4, 0.5], start=11)
+    }
+    context = replace(context_of(engine, calls), archive=first, generations=(range(11, 16),))
+    return evaluator.evaluate(candidates(), context)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_candidates_are_raced_at_the_rungs_and_each_stops_where_an_unraced_run_says(seeds: int) -> None:
+    engine = make_engine(
+        dtype="float64", training={"steps": 40, "rungs": (20, 30), "seeds": seeds, "top_seeds": 0}
+    )
+    losses = engine.match_scale([loss_of(text) for text in TEXTS])
+    runs = [
+        engine.train(losses, rungs=(20, 30), seed=engine.search_seed(k)) for k in range(seeds)
+    ]  # fmt: skip
+    rungs = [[fmean(run[i].rungs[k] for run in runs) for i in range(5)] for k in (0, 1)]
+    second = sorted(range(5), key=lambda i: (rungs[0][i], i))[:3]
+    last = sorted(second, key=lambda i: (rungs[1][i], i))[:2]
+    calls: list[int] = []
+    outcomes = raced(engine, PartialTraining(None), calls)
+    assert calls == [5, 3, 2]
+    for i, outcome in enumerate(outcomes):
+        steps = 40 if i in last else 30 if i in second else 20
+        assert outcome.status is (Status.EVALUATED if i in last else Status.PRUNED)
+        assert outcome.steps == steps * seeds
+        assert outcome.rungs == pytest.approx([rungs[0][i], rungs[1][i]][: 1 if steps == 20 else 2])
+        assert not outcome.paused
+        if i in last:
+            assert outcome.fitness == pytest.approx(fmean(run[i].fitness or 0.0 for run in runs))
+
+
+def test_a_raced_candidate_keeps_the_loss_and_the_cost_of_its_tuning() -> None:
+    options: dict[str, Any] = {"training": {"steps": 40, "rungs": (20,), "top_seeds": 0}}
+    exact = {"steps": 4, "lr": 0.05, "gradient": "exact"}
+    outcomes = raced(make_engine(**options, tuning=exact), Bilevel(None))
+    whole = Bilevel(None).evaluate(
+        candidates(), context_of(make_engine(training={"steps": 40, "top_seeds": 0}, tuning=exact))
+    )
+    assert [o.loss for o in outcomes] == [o.loss for o in whole]
+    for one, other in zip(outcomes, whole, strict=True):
+        left = 0 if one.status is Status.EVALUATED else 20
+        assert one.steps == other.steps - left
+        assert one.metrics["tuned_exactly"] == 1.0
+        assert one.metrics.get("share", 1.0) == one.steps / other.steps
+
+
+def test_further_seeds_of_the_best_are_not_raced() -> None:
+    engine = make_engine(training={"steps": 40, "rungs": (20,), "top_seeds": 2})
+    calls: list[int] = []
+    outcomes = raced(engine, PartialTraining(None), calls)
+    assert calls == [5, 3, 1]
+    (best,) = [outcome for outcome in outcomes if "seeds" in outcome.metrics]
+    assert best.steps == 120
 
 
 def test_tuned_losses_can_be_filtered_again() -> None:

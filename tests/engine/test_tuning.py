@@ -93,7 +93,7 @@ def test_a_loss_that_the_guard_refuses_is_tuned_exactly_from_its_start_weights()
     engine = make_engine(dtype="float64", tuning={"steps": 5, "states": "initial"})
     losses = engine.match_scale([loss_of(text) for text in TEXTS])
     tuner = engine.tuner(engine.source.tuning)
-    tuner._guard = lambda starts, tuned: [True, False, True, False]
+    tuner.guard = lambda starts, tuned: [True, False, True, False]
     mixed = tuner.tune(losses)
     assert [result.exact for result in mixed] == [False, True, False, True]
     exactly = make_engine(
@@ -108,10 +108,10 @@ def test_the_guard_refuses_weights_at_which_the_amortised_gradient_misleads() ->
     tuner = engine.tuner(engine.source.tuning)
     start = [loss_of("square(sub(y, f))"), loss_of("square(sub(y, f))")]
     grown = start[1].with_weights((50.0, 1.0, 1.0, 1.0))
-    verdicts = tuner._guard(start, engine.population([start[0], grown]))
+    verdicts = tuner.guard(start, engine.population([start[0], grown]))
     assert verdicts[1] is False
     small = make_engine(dtype="float64", training={"lr": 1e-4, "scale": "free"}, tuning={"steps": 3})
-    assert small.tuner(small.source.tuning)._guard(start, small.population(start)) == [True, True]
+    assert small.tuner(small.source.tuning).guard(start, small.population(start)) == [True, True]
 
 
 def test_tuning_is_repeatable_in_another_process_s_engine() -> None:

@@ -114,6 +114,18 @@ def test_unknown_keys_are_errors_with_a_suggestion_at_the_key(problems: Problems
             "2:19: training.rungs: expected steps from 250 (earlier ones mislead) to 500 (`training.steps`), "
             "got [100].",
         ),
+        (
+            "training: {steps: 101, rungs: [50, 80]}",
+            "2:31: training.rungs: expected steps from 51 (earlier ones mislead) to 101 (`training.steps`), "
+            "got [50, 80].",
+        ),
+        (
+            "training: {rungs: [250, 600]}",
+            "2:19: training.rungs: expected steps from 250 (earlier ones mislead) to 500 (`training.steps`), "
+            "got [250, 600].",
+        ),
+        ("training: {rungs: [300, 300]}", "2:19: training.rungs: expected rising steps, got [300, 300]."),
+        ("training: {rungs: [0]}", "2:20: training.rungs[0]: expected a number above 0, got 0."),
         ("training: {momentum: 1}", "2:22: training.momentum: expected a number below 1, got 1."),
         ("training: 5", "2:11: training: expected a mapping, got 5."),
         (

@@ -173,3 +173,15 @@ def test_a_run_that_diverged_has_a_report(run_directory: Path) -> None:
     text = Reader(write_report(run_directory).read_text(encoding="utf-8")).text
     assert "diverged" in text
     assert "2 diverged runs are not drawn" in text
+
+
+def test_the_report_says_where_the_time_went_and_an_older_result_has_no_phases(run_directory: Path) -> None:
+    page = (run_directory / "report.html").read_text(encoding="utf-8")
+    data = json.loads((run_directory / "result.json").read_text(encoding="utf-8"))
+    assert f"{data['search']['overhead']:.0%} was overhead" in page
+    assert 'id="seconds-by-phase"' in page
+    del data["phases"], data["search"]["workers"]
+    (run_directory / "result.json").write_text(json.dumps(data))
+    page = write_report(run_directory).read_text(encoding="utf-8")
+    assert 'id="seconds-by-stage"' in page
+    assert 'id="seconds-by-phase"' not in page

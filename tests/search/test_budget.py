@@ -41,6 +41,16 @@ def test_a_pruned_candidate_never_costs_more_than_a_whole_one() -> None:
     assert spent(outcomes(Status.PRUNED, steps=900.0), 500.0) == 1.0
 
 
+def test_a_pruned_candidate_that_tells_its_share_with_tuning_counts_by_it() -> None:
+    pruned = Outcome(1, Status.PRUNED, None, LOSS, steps=1000.0, metrics={"share": 0.8})
+    assert spent({1: pruned}, 500.0) == 0.8
+
+
+def test_an_equivalent_of_a_pruned_candidate_is_free() -> None:
+    twin = Outcome(2, Status.PRUNED, None, LOSS, metrics={"share": 0.5}, source_id=1)
+    assert spent({**outcomes(Status.PRUNED, steps=125.0), 2: twin}, 500.0) == 0.25
+
+
 def test_the_task_loss_is_free() -> None:
     assert Budget(1).remaining(outcomes(), 500.0) == 1
     assert Budget(1).reason(outcomes(), 500.0, 0, 0.0) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,13 @@ class Place:
         self.reported: list[int] = []
         self.chunk_of: dict[int, str] = {}
 
-    def map(self, *stages: Any, most: int | None = None, generation: int = 0) -> list[list[Outcome]]:
+    def map(
+        self,
+        *stages: Any,
+        most: int | None = None,
+        generation: int = 0,
+        candidates: Sequence[Candidate] = CANDIDATES,
+    ) -> list[list[Outcome]]:
         """Outcomes of stages; the caller stops after `most` of each."""
         directory = (
             RunDirectory.open(self._path) if self._path.exists() else RunDirectory.create("run", self._path)
@@ -60,7 +67,7 @@ class Place:
             recorded = RecordedMap(Inline(None), ledger, 3, generation, self.chunk_of, self._on_chunk)
             results = []
             for stage in stages:
-                outcomes = recorded(stage, CANDIDATES)
+                outcomes = recorded(stage, candidates)
                 results.append([next(outcomes) for _ in range(most)] if most else list(outcomes))
             ledger.close()
         return results
@@ -106,6 +113,29 @@ def test_a_chunk_with_a_failed_candidate_is_computed_again_whole_and_the_others_
     ((mended, *_),) = place.map(stage)
     assert mended.status is Status.EVALUATED
     assert stage.seen == [i for i in range(1, 8) if place.chunk_of[i] == place.chunk_of[1]]
+
+
+def test_a_chunk_of_other_candidates_between_the_same_ends_is_another_chunk(place: Place) -> None:
+    first, second = ([c for c in CANDIDATES if c.id != left_out] for left_out in (3, 2))
+    stage = Stage()
+    place.map(stage, candidates=first)
+    (outcomes,) = place.map(stage, candidates=second)
+    assert [outcome.id for outcome in outcomes] == [1, 3, 4, 5, 6, 7]
+    assert stage.seen == [1, 2, 4, 5, 6, 7, 1, 3, 4]
+
+
+def test_a_stage_that_wraps_another_is_named_by_the_inner_one(place: Place) -> None:
+    def bad(chunk: Chunk) -> list[Outcome]:
+        return []
+
+    class Wrapper:
+        func = partial(bad)
+
+        def __call__(self, chunk: Chunk) -> list[Outcome]:
+            return self.func(chunk)
+
+    with pytest.raises(PluginError, match="bad got candidates"):
+        place.map(Wrapper())
 
 
 def test_stages_and_generations_do_not_share_chunks(place: Place) -> None:

@@ -69,7 +69,8 @@ def trials(directory: Path) -> list[dict[str, Any]]:
 
 def result(directory: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads((directory / "result.json").read_text())
-    for key in ("seconds", "profile"):
+    del data["phases"]
+    for key in ("seconds", "workers", "profile", "overhead"):
         del data["search"][key]
     return data
 
@@ -185,6 +186,50 @@ def test_a_journal_cut_off_at_any_byte_is_continued_to_the_same_result(
     cut_off(whole, directory, int(share * lines(whole)), torn)
     resume(directory)
     assert_equal_runs(directory, whole)
+
+
+RACED: dict[str, Any] = {
+    "strategy": {"name": "evomal", "population": 8, "generations": 4},
+    "training": {"steps": 30, "lr": 0.1, "rungs": [15, 22], "top_seeds": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run with racing that was not stopped; it must not be changed."""
+    directory = tmp_path_factory.mktemp("raced") / "tiny"
+    messages: list[str] = []
+    found = run(recipe(**RACED), directory=directory, callback=lambda p: messages.append(p.message))
+    assert found.data["search"]["pruned"] > 0
+    assert [text[:7] for text in messages if text.startswith("racing")] == ["racing:"] * 2
+    assert not (directory / "paused").exists()
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("share", "workers"),
+    [(0.45, 1), (0.6, 2), *(pytest.param(s / 20, 1, marks=pytest.mark.slow) for s in range(3, 18, 4))],
+)
+def test_a_run_with_racing_that_is_cut_off_anywhere_is_continued_to_the_same_result(
+    raced: Path, tmp_path: Path, share: float, workers: int
+) -> None:
+    directory = tmp_path / "tiny"
+    cut_off(raced, directory, int(share * lines(raced)))
+    resume(directory, **RACED, executor={"workers": workers, "chunk": 2})
+    assert_equal_runs(directory, raced)
+
+
+def test_the_trials_of_a_raced_run_are_pruned_ones_with_their_rungs_and_rank_after_whole_ones(
+    raced: Path,
+) -> None:
+    pruned = [trial for trial in trials(raced) if trial["status"] == "pruned" and trial["source_id"] is None]
+    assert pruned
+    for trial in pruned:
+        assert (trial["state"], trial["value"]) == ("PRUNED", None)
+        assert len(trial["rungs"]) in (1, 2)
+        assert trial["metrics"]["share"] < 1
+    ranked = [row["status"] for row in leaderboard(raced)]
+    assert max(i for i, status in enumerate(ranked) if status == "evaluated") < ranked.index("pruned")
 
 
 def test_a_finished_run_that_is_resumed_trains_nothing_and_gives_the_same_result(

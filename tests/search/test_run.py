@@ -14,6 +14,7 @@ from support.recipes import tiny
 from autoloss_tasks.sklearn_tasks import Wine
 from automl_loss import NoValidCandidateError, PluginError, Progress, RecipeError, Result, load_loss, run
 from automl_loss.engine.engine import Engine
+from automl_loss.search.progress import OVERHEAD, STAGES
 
 KEYS = {
     "schema", "name", "seed", "strategy", "evaluator", "task", "model", "best", "test", "search", "versions",
@@ -57,6 +58,22 @@ def test_outcomes_of_all_statuses_add_up_to_the_candidates(finished: tuple[Resul
     statuses = ("evaluated", "cached", "rejected", "diverged", "pruned", "failed")
     assert sum(search[status] for status in statuses) == search["candidates"] == len(finished[0].outcomes) - 1
     assert search["evaluated"] > 0
+
+
+def test_the_profile_says_where_every_second_of_the_search_went(
+    finished: tuple[Result, list[Progress]],
+) -> None:
+    search = finished[0].data["search"]
+    profile = search["profile"]
+    assert tuple(profile) == STAGES
+    assert search["workers"] == 1
+    assert sum(profile.values()) == pytest.approx(search["seconds"], rel=0.01)
+    for stage in ("training", "kernels", "tuning", "filters", "strategy", "ledger", "table"):
+        assert profile[stage] > 0, stage
+    assert search["overhead"] == pytest.approx(sum(profile[s] for s in OVERHEAD) / sum(profile.values()))
+    assert set(finished[0].data["phases"]) == {
+        "learning_rate", "search", "handcrafted", "finalists", "retraining",
+    }  # fmt: skip
 
 
 def test_best_loss_py_is_the_loss_of_best_loss_json(finished: tuple[Result, list[Progress]]) -> None:

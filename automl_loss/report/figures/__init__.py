@@ -9,7 +9,12 @@ from matplotlib.figure import Figure
 from automl_loss.report.figures.candidates import complexity_front, primitive_shares
 from automl_loss.report.figures.comparison import learning_rates, test_values
 from automl_loss.report.figures.curves import loss_by_probability, loss_by_residual, loss_terms
-from automl_loss.report.figures.search import fate_of_candidates, fitness_by_generation, seconds_by_stage
+from automl_loss.report.figures.search import (
+    fate_of_candidates,
+    fitness_by_generation,
+    seconds_by_phase,
+    seconds_by_stage,
+)
 from automl_loss.report.record import RunRecord
 from automl_loss.report.style import Drawing, applied, finish
 
@@ -25,7 +30,8 @@ FIGURES: tuple[tuple[str, str, Painter], ...] = (
     ("fate-of-candidates", "What became of the candidates", fate_of_candidates),
     ("complexity-front", "Complexity against fitness", complexity_front),
     ("primitive-shares", "Primitives of the best losses", primitive_shares),
-    ("seconds-by-stage", "Time by stage", seconds_by_stage),
+    ("seconds-by-stage", "Where the time of the search went", seconds_by_stage),
+    ("seconds-by-phase", "Time by phase", seconds_by_phase),
 )
 """Name, title and painter, in the order of the page."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import accumulate
 
 import numpy as np
@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from automl_loss.report.figures.frame import limits
-from automl_loss.report.names import FATE_NAMES, STAGE_NAMES
+from automl_loss.report.names import FATE_NAMES, PHASE_NAMES, STAGE_NAMES
 from automl_loss.report.record import RunRecord
 from automl_loss.report.style import DASHES, FAINT, ROLES, STACK, legend_above, new_figure
+from automl_loss.search.progress import OVERHEAD, overhead
 
 
 def fitness_by_generation(run: RunRecord) -> tuple[Figure, str] | None:
@@ -104,20 +105,39 @@ def _by_filter(statuses: Counter[str], hits: Mapping[str, int]) -> Counter[str]:
 
 
 def seconds_by_stage(run: RunRecord) -> tuple[Figure, str] | None:
-    """Bars: seconds of the main process by stage."""
-    if run.result is None or not run.result["search"]["profile"]:
+    """Bars: where the time of the search went; overhead in its own colour."""
+    if run.result is None or not run.result["search"].get("profile"):
         return None
-    profile = {name: seconds for name, seconds in run.result["search"]["profile"].items() if seconds > 0}
-    long = max(profile.values(), default=0) > 180
-    names = list(reversed(profile))
-    values = [profile[name] / (60 if long else 1) for name in names]
-    figure = new_figure(height=0.9 + 0.28 * len(names))
+    search = run.result["search"]
+    profile, workers = search["profile"], search.get("workers", 1)
+    figure = _bars(profile, STAGE_NAMES, OVERHEAD)
+    among = "" if workers == 1 else f" of {workers} workers together"
+    return figure, (
+        f"Seconds{among} by what they were spent on, in {search['seconds']:.0f} s of search. "
+        f"{overhead(profile):.0%} was overhead: the bars in colour. Of a run that was resumed, this is the "
+        f"last session."
+    )
+
+
+def seconds_by_phase(run: RunRecord) -> tuple[Figure, str] | None:
+    """Bars: how long each phase of the run took."""
+    if run.result is None or not run.result.get("phases"):
+        return None
+    figure = _bars(run.result["phases"], PHASE_NAMES, ())
+    return figure, "Wall time by phase. Of a run that was resumed, what was done before counts little."
+
+
+def _bars(seconds: Mapping[str, float], names: Mapping[str, str], marked: Collection[str]) -> Figure:
+    """Horizontal bars, the first at the top; those that are marked are in colour."""
+    unit, name = (60, "minutes") if max(seconds.values(), default=0) > 180 else (1, "seconds")
+    shown = [key for key in reversed(list(seconds)) if seconds[key] > 0]
+    values = [seconds[key] / unit for key in shown]
+    figure = new_figure(height=0.9 + 0.28 * len(shown))
     axes = figure.subplots()
-    bars = axes.barh([STAGE_NAMES.get(name, name) for name in names], values, color=FAINT, height=0.7)
+    colours = [STACK[3] if key in marked else FAINT for key in shown]
+    bars = axes.barh([names.get(key, key) for key in shown], values, color=colours, height=0.7)
     axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=3, fontsize=9)
     axes.margins(x=0.12)
-    axes.set_xlabel("minutes" if long else "seconds")
+    axes.set_xlabel(name)
     axes.grid(visible=False, axis="y")
-    return figure, (
-        "Wall time of the main process by stage. Of a run that was resumed, what was done before counts little."
-    )
+    return figure

@@ -1,0 +1,31 @@
+"""What a user should know before a run starts: what will work, and be slower than it could be."""
+
+from __future__ import annotations
+
+from automl_loss.expression import Expression, Primitive, compile_program, constant
+from automl_loss.search.setup import Setup
+
+
+def notices(setup: Setup) -> list[str]:
+    """Sentences for a person, for `--dry-run` and the start of a run; none where all is at its best.
+
+    Primitives without an instruction of the compiled kernels are named, with where they come from. A loss that uses
+    one is differentiated by autograd, alone; its neighbours stay on the kernel.
+    """
+    if setup.engine.device.type != "cpu":
+        return []
+    primitives, choice = setup.primitives, setup.recipe.primitives
+    slow = [word.name for word in (*primitives.functions, *primitives.terminals) if not _has_kernel(word)]
+    if not slow:
+        return []
+    origin = choice.package or "local"
+    words, have = ("primitive", "has") if len(slow) == 1 else ("primitives", "have")
+    return [
+        f"{words} {', '.join(slow)} ({choice.label}, {origin}) {have} no kernel: losses that use "
+        f"{'it' if len(slow) == 1 else 'them'} are differentiated by autograd, which is slower."
+    ]
+
+
+def _has_kernel(word: Primitive) -> bool:
+    one = Expression(constant(1.0))
+    return compile_program(Expression(word, (one,) * word.arity)) is not None
