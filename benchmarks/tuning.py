@@ -87,7 +87,15 @@ def run(file: Path, task: str, split: int, count: int, overrides: Sequence[str],
     engine = at_best_rate(setup)
     losses = natural_losses(replace(setup, engine=engine), count)
     records = [
-        {"task": task, "split": split, "lr": engine.lr, "way": way, "loss": i, "expression": str(loss), **found}
+        {
+            "task": task,
+            "split": split,
+            "lr": engine.lr,
+            "way": way,
+            "loss": i,
+            "expression": str(loss),
+            **found,
+        }
         for way in WAYS
         for i, (loss, found) in enumerate(zip(losses, tuned_by(engine, losses, way), strict=True))
     ]
@@ -176,7 +184,9 @@ def by_evolution(engine: Engine, loss: Loss, runs: int) -> dict[str, object]:
         values = [np.inf if r.fitness is None else r.fitness for r in engine.train(losses)]
         # An unusable point is worse than any: CMA-ES needs finite numbers.
         worst = max([v for v in values if np.isfinite(v)], default=1.0)
-        search.tell([(p, v if np.isfinite(v) else 10 * abs(worst) + 1) for p, v in zip(points, values, strict=True)])
+        search.tell(
+            [(p, v if np.isfinite(v) else 10 * abs(worst) + 1) for p, v in zip(points, values, strict=True)]
+        )
         place = int(np.argmin(values))
         if values[place] < best:
             best, chosen = values[place], losses[place]
@@ -212,7 +222,9 @@ def summarise(records: Sequence[dict]) -> None:  # type: ignore[type-arg]
     untuned = {(r["task"], r["split"], r["loss"]): r for r in ways["untuned"]}
     mean: Callable[[dict], float] = lambda r: statistics.fmean(np.nan if v is None else v for v in r["fresh"])  # type: ignore[type-arg]  # noqa: E731
     for task in TASKS:
-        print(f"\n{task}\n{'way':<43} pairs  untuned    tuned   better  worse   p      top 5   diverged  ms a loss")
+        print(
+            f"\n{task}\n{'way':<43} pairs  untuned    tuned   better  worse   p      top 5   diverged  ms a loss"
+        )
         for way, found in ways.items():
             own = [r for r in found if r["task"] == task]
             if not own:
@@ -238,7 +250,9 @@ def top_five(records: Sequence[dict]) -> list[dict]:  # type: ignore[type-arg]
     """The five best of each split by the fitness that a search sees: what a search would return."""
     best = []
     for split in sorted({r["split"] for r in records}):
-        own = [r for r in records if r["split"] == split and r["searched"] is not None and None not in r["fresh"]]
+        own = [
+            r for r in records if r["split"] == split and r["searched"] is not None and None not in r["fresh"]
+        ]
         best += sorted(own, key=lambda r: r["searched"])[:5]
     return best
 

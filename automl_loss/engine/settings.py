@@ -59,4 +59,10 @@ class TuningSettings(_Section):
     lr: PositiveFloat = 0.001
     inner_steps: PositiveInt = 1
     gradient: Literal["amortised", "exact"] = "amortised"
-    states: Literal["trajectory", "initial"] = "trajectory"
+    states: Literal["trajectory", "initial"] = Field(
+        "initial", description="fresh networks, or states along a run under the task loss; see docs/tuning.md"
+    )
+    refused: Literal["start", "exact"] = Field(
+        "start",
+        description="weights of a loss whose amortised tuning the guard refuses: its own, or tuned exactly",
+    )

@@ -45,13 +45,15 @@ class Tuned:
 
     Args:
         loss: with tuned weights and, when scale is matched, its new scale.
-        exact: whether the guard refused the amortised weights, so that it was tuned by exact meta-gradients.
+        exact: whether it was tuned by exact meta-gradients.
         steps: training-step equivalents spent on its networks.
+        refused: whether the guard refused the amortised weights.
     """
 
     loss: Loss
     exact: bool
     steps: float
+    refused: bool = False
 
 
 class Tuner:
@@ -114,14 +116,22 @@ class Tuner:
         else:
             trusted, tuned = [False] * len(chosen), list(chosen)
         doubtful = [k for k, good in enumerate(trusted) if not good]
+        exact = not amortised or self._settings.refused == "exact"
         if doubtful:
-            exactly = self.descend([chosen[k] for k in doubtful], self.exact_gradient).tuned()
-            for k, loss in zip(doubtful, exactly, strict=True):
+            mended = [chosen[k] for k in doubtful]
+            if exact:
+                mended = self.descend(mended, self.exact_gradient).tuned()
+            for k, loss in zip(doubtful, mended, strict=True):
                 tuned[k] = loss
         cost = 3.0 * self._settings.inner_steps * self._settings.steps
         for k, i in enumerate(open_):
-            result[i] = Tuned(tuned[k], exact=not trusted[k], steps=0.0 if trusted[k] else cost)
+            spent = 0.0 if trusted[k] or not exact else cost
+            result[i] = Tuned(tuned[k], spent > 0, spent, refused=amortised and not trusted[k])
         return result
+
+    def prepare(self, index: int) -> None:
+        """Compute triple `index` ahead of its first use."""
+        self._triple(index)
 
     def amortised_gradient(self, population: Population, index: int) -> Tensor:
         """`(P, K)` meta-gradients on triple `index`."""
@@ -156,6 +166,10 @@ class Tuner:
         if self._initial is None:
             return gradient
         start = population.gradient(self._initial.raw, self._initial.target)
+        factor = self._matching(population, start.double().flatten(1).norm(dim=1)).to(gradient.dtype)
+        population.scales = population.scales * factor
+        gradient, by_scale = gradient * factor[:, None], by_scale * factor
+        start = start * factor[:, None, None]
         growth = population.weight_gradient(self._initial.raw, self._initial.target, start)
         share = by_scale.double() / start.double().square().sum((1, 2))
         change = share.to(gradient.dtype)[:, None] * growth
@@ -170,7 +184,8 @@ class Tuner:
         population = self._make_population(losses)
         optimizer = torch.optim.Adam([population.weights], lr=self._settings.lr)
         for index in range(self._settings.steps):
-            self._rescale(population)
+            if gradient != self.amortised_gradient:  # which is linear in the scale, and sets it on the way
+                self._rescale(population)
             raw = gradient(population, index)
             population.weights.grad = torch.where(raw.isfinite().all(dim=1, keepdim=True), raw, 0.0)
             optimizer.step()
@@ -180,12 +195,14 @@ class Tuner:
     def _rescale(self, population: Population) -> None:
         if self._initial is None:
             return
-        norms = gradient_norms(population, self._initial)
+        factor = self._matching(population, gradient_norms(population, self._initial))
+        population.scales = (population.scales * factor).to(population.weights.dtype)
+
+    def _matching(self, population: Population, norms: Tensor) -> Tensor:
+        """`(P,)` factors that bring the scales to the task loss's gradient norm; 1 where that cannot be."""
         factor = self._reference / norms
         usable = (norms > 0) & torch.isfinite(factor) & (factor > 0)
-        population.scales = torch.where(usable, population.scales * factor, population.scales).to(
-            population.weights.dtype
-        )
+        return torch.where(usable, factor, 1.0)
 
     def guard(self, starts: Sequence[Loss], tuned: Population) -> list[bool]:
         """Whether the amortised meta-gradient still speaks for the exact one at the tuned weights.

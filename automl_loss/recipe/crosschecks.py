@@ -26,11 +26,6 @@ def check_together(general: General, document: Document, faults: Faults) -> list
         notices.append(
             f"tuning: amortised means one inner step; for {tuning.inner_steps} the exact gradient is used."
         )
-    if tuning.steps and tuning.states == "initial" and general.training.scale == "matched":
-        notices.append(
-            "tuning.states: initial is the papers' tuning, which belongs to `training.scale: free`; at "
-            "matched scale it gained nothing."
-        )
     return notices
 
 

@@ -49,7 +49,11 @@ def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...], le
     outcomes = []
     for candidate, result, bad in zip(final, tuned, useless, strict=True):
         outcome = _refused(candidate) if bad else next(trained)
-        metrics = {**outcome.metrics, "tuned_exactly": float(result.exact)}
+        metrics = {
+            **outcome.metrics,
+            "tuned_exactly": float(result.exact),
+            "tuning_refused": float(result.refused),
+        }
         outcomes.append(replace(outcome, steps=outcome.steps + result.steps, metrics=metrics))
     return outcomes
 

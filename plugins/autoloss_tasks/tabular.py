@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from automl_loss import Problem, Split, Splits, Task, stream
+from autoloss_tasks._splitting import hold_out
+from automl_loss import Problem, Split, Splits, Task
 
 Array = npt.NDArray[Any]
 
@@ -37,6 +38,8 @@ class TabularTask(Task):
     regression: ClassVar[bool] = False
     standardise: ClassVar[bool] = True
     """Whether features are standardised; switched off where they have a natural scale, such as pixels."""
+    missing: ClassVar[bool] = False
+    """Whether features may be NaN, because the subclass's `encode` fills them."""
 
     @abstractmethod
     def load(self) -> tuple[Array, Array]:
@@ -47,12 +50,27 @@ class TabularTask(Task):
             `(rows,)` or `(rows, outputs)` numbers.
         """
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether targets are real numbers."""
+        return self.regression
+
+    @property
+    def width(self) -> int:
+        """Number of columns that `encode` gives, whatever the rows."""
+        return int(self._table[0].shape[1])
+
+    def encode(self, rows: Array, train: Array) -> Array:
+        """`(rows, width)` features of the given rows, by a scaler fitted on the training rows alone."""
+        features, _ = self._table
+        return _standardised(features[rows], features[train]) if self.standardise else features[rows]
+
     def problem(self) -> Problem:
         """Kind and shapes as found in the table; metric `error` or `mse`."""
-        features, targets = self._table
-        if self.regression:
-            return Problem.regression(features.shape[1:], outputs=targets.shape[1])
-        return Problem.classification(features.shape[1:], classes=int(targets.max()) + 1)
+        _, targets = self._table
+        if self.is_regression:
+            return Problem.regression((self.width,), outputs=targets.shape[1])
+        return Problem.classification((self.width,), classes=int(targets.max()) + 1)
 
     def splits(self, seed: int) -> Splits:
         """Training and validation rows under the split seed."""
@@ -66,38 +84,32 @@ class TabularTask(Task):
 
     def rows(self, seed: int) -> tuple[Array, Array, Array]:
         """Sorted row numbers of the training, validation and test split."""
-        from sklearn.model_selection import train_test_split
-
         _, targets = self._table
-        state = stream(seed, "split") % 2**32
-
-        def cut(rows: Array, share: float) -> tuple[Array, Array]:
-            labels = None if self.regression else targets[rows]
-            kept, taken = train_test_split(rows, test_size=share, random_state=state, stratify=labels)
-            return np.sort(kept), np.sort(taken)
-
-        searched, test = cut(np.arange(len(targets)), 0.2)
-        train, validation = cut(searched, 0.25)
+        labels = None if self.is_regression else targets
+        searched, test = hold_out(np.arange(len(targets)), 0.2, seed, labels)
+        train, validation = hold_out(searched, 0.25, seed, None if labels is None else labels[searched])
         return train, validation, test
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:
         features, targets = (np.asarray(part) for part in self.load())
-        if features.ndim != 2 or len(features) != len(targets) or not np.isfinite(features).all():
+        sound = features.ndim == 2 and len(features) == len(targets)
+        if not sound or not (self.missing or np.isfinite(features).all()):
             raise ValueError(
                 f"{type(self).__name__}.load gave features of shape {features.shape} and {len(targets)} "
                 f"targets; expected (rows, features) finite numbers and as many targets."
             )
-        if self.regression:
+        if self.is_regression:
             return features, targets.reshape(len(targets), -1).astype(np.float64)
         return features, np.unique(targets, return_inverse=True)[1].astype(np.int64)
 
     def _scaled(self, rows: Array, train: Array) -> Split:
         """The given rows, on the scale of the training rows."""
-        features, targets = self._table
-        x = _standardised(features[rows], features[train]) if self.standardise else features[rows]
-        y = _standardised(targets[rows], targets[train]) if self.regression else targets[rows]
-        return Split(x.astype(np.float32), y.astype(np.float32) if self.regression else y)
+        _, targets = self._table
+        x = self.encode(rows, train).astype(np.float32)
+        if not self.is_regression:
+            return Split(x, targets[rows])
+        return Split(x, _standardised(targets[rows], targets[train]).astype(np.float32))
 
 
 def _standardised(values: Array, reference: Array) -> Array:

@@ -90,17 +90,34 @@ def test_losses_without_weights_and_zero_steps_pass_through() -> None:
 
 
 def test_a_loss_that_the_guard_refuses_is_tuned_exactly_from_its_start_weights() -> None:
-    engine = make_engine(dtype="float64", tuning={"steps": 5, "states": "initial"})
+    engine = make_engine(dtype="float64", tuning={"steps": 5, "states": "initial", "refused": "exact"})
     losses = engine.match_scale([loss_of(text) for text in TEXTS])
     tuner = engine.tuner(engine.source.tuning)
     tuner.guard = lambda starts, tuned: [True, False, True, False]
     mixed = tuner.tune(losses)
+    assert [result.refused for result in mixed] == [False, True, False, True]
     assert [result.exact for result in mixed] == [False, True, False, True]
     exactly = make_engine(
         dtype="float64", tuning={"steps": 5, "states": "initial", "gradient": "exact"}
     ).tune(losses)
     for k in (1, 3):
         assert mixed[k].loss.weights == pytest.approx(exactly[k].loss.weights, rel=1e-9)
+
+
+def test_a_loss_that_the_guard_refuses_keeps_its_weights_by_default() -> None:
+    engine = make_engine(dtype="float64", tuning={"steps": 5, "lr": 0.05})
+    losses = engine.match_scale([loss_of(text) for text in TEXTS])
+    tuner = engine.tuner(engine.source.tuning)
+    tuner.guard = lambda starts, tuned: [True, False, True, False]
+    tuned = tuner.tune(losses)
+    assert [result.refused for result in tuned] == [False, True, False, True]
+    assert [result.loss == loss for result, loss in zip(tuned, losses, strict=True)] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert all(not result.exact and result.steps == 0 for result in tuned)
 
 
 def test_the_guard_refuses_weights_at_which_the_amortised_gradient_misleads() -> None:
