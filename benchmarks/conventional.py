@@ -9,8 +9,8 @@ rounds' ratios is printed.
 What a run computes once (data, kernels, triples) is charged to the losses timed in proportion: a search of the default budget
 has 500 candidates. It is printed, too. The limit is the time of 500 steps of plain torch SGD under the task loss.
 
-In the natural population, random expressions are taken as they come: the conventional side tunes every one, and then filters,
-as published; ours filters first. What counts are accepted candidates per second.
+In the natural population, random expressions are taken as they come: the conventional side tunes every one, and then
+filters, as published; ours filters first. What counts are accepted candidates per second.
 
     python benchmarks/conventional.py            the full protocol: 250 tuning and 500 training steps
     python benchmarks/conventional.py --smoke    a moment of each case, to see that it works

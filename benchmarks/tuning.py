@@ -4,7 +4,7 @@ Losses are the natural population of random search: random expressions that pass
 same losses at matched scale, and every result is trained at the task loss's best rate, by the same stopping rule. The
 number compared is the validation metric of fresh networks, on seeds that no tuning has seen.
 
-    python benchmarks/tuning.py study.jsonl            the study of docs/tuning.md: an hour on one core; goes on where it was
+    python benchmarks/tuning.py study.jsonl            the study of docs/tuning.md: resumable
     python benchmarks/tuning.py study.jsonl --summary  the tables alone
     python benchmarks/tuning.py --smoke                a moment of it, to see that it works
 """

@@ -166,10 +166,6 @@ class Tuner:
         if self._initial is None:
             return gradient
         start = population.gradient(self._initial.raw, self._initial.target)
-        factor = self._matching(population, start.double().flatten(1).norm(dim=1)).to(gradient.dtype)
-        population.scales = population.scales * factor
-        gradient, by_scale = gradient * factor[:, None], by_scale * factor
-        start = start * factor[:, None, None]
         growth = population.weight_gradient(self._initial.raw, self._initial.target, start)
         share = by_scale.double() / start.double().square().sum((1, 2))
         change = share.to(gradient.dtype)[:, None] * growth
@@ -184,8 +180,7 @@ class Tuner:
         population = self._make_population(losses)
         optimizer = torch.optim.Adam([population.weights], lr=self._settings.lr)
         for index in range(self._settings.steps):
-            if gradient != self.amortised_gradient:  # which is linear in the scale, and sets it on the way
-                self._rescale(population)
+            self._rescale(population)
             raw = gradient(population, index)
             population.weights.grad = torch.where(raw.isfinite().all(dim=1, keepdim=True), raw, 0.0)
             optimizer.step()
@@ -195,10 +190,10 @@ class Tuner:
     def _rescale(self, population: Population) -> None:
         if self._initial is None:
             return
-        factor = self._matching(population, gradient_norms(population, self._initial))
+        factor = self._matching(gradient_norms(population, self._initial))
         population.scales = (population.scales * factor).to(population.weights.dtype)
 
-    def _matching(self, population: Population, norms: Tensor) -> Tensor:
+    def _matching(self, norms: Tensor) -> Tensor:
         """`(P,)` factors that bring the scales to the task loss's gradient norm; 1 where that cannot be."""
         factor = self._reference / norms
         usable = (norms > 0) & torch.isfinite(factor) & (factor > 0)

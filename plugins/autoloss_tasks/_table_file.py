@@ -63,17 +63,18 @@ def _read_npz(path: Path) -> polars.DataFrame:
     import polars
 
     columns = {}
-    # numpy leaves a file open that it opened itself and found damaged.
-    with path.open("rb") as file, zipfile.ZipFile(file):
-        arrays = np.load(file, allow_pickle=False)
-        for name in arrays.files:
-            array = arrays[name]
-            if array.ndim == 1:
-                columns[name] = array
-            elif array.ndim == 2:
-                columns |= {f"{name}{i}": array[:, i] for i in range(array.shape[1])}
-            else:
-                raise ValueError(f"array {name!r} has {array.ndim} dimensions, a table's have one or two")
+    with path.open("rb") as file:
+        zipfile.ZipFile(file).close()  # np.load leaves what it finds damaged open
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    for name, array in found.items():
+        if array.ndim == 1:
+            columns[name] = array
+        elif array.ndim == 2:
+            columns |= {f"{name}{i}": array[:, i] for i in range(array.shape[1])}
+        else:
+            raise ValueError(f"array {name!r} has {array.ndim} dimensions, a table's have one or two")
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         raise ValueError(

@@ -33,6 +33,17 @@ class Wine(TabularTask):
         return table
 
 
+class Iris(TabularTask):
+    """Irises by the size of their leaves: 150 rows of 4 features, 3 species."""
+
+    def load(self) -> tuple[Array, Array]:
+        """Measurements and species."""
+        from sklearn.datasets import load_iris
+
+        table: tuple[Array, Array] = load_iris(return_X_y=True)
+        return table
+
+
 class BreastCancer(TabularTask):
     """Breast tumours: 569 rows of 30 features; malignant (0) or benign (1)."""
 
@@ -54,4 +65,17 @@ class Diabetes(TabularTask):
         from sklearn.datasets import load_diabetes
 
         table: tuple[Array, Array] = load_diabetes(return_X_y=True)
+        return table
+
+
+class Linnerud(TabularTask):
+    """Weight, waist and pulse of 20 men by 3 exercises: three real targets, and few rows indeed."""
+
+    regression = True
+
+    def load(self) -> tuple[Array, Array]:
+        """Exercises; weight, waist and pulse."""
+        from sklearn.datasets import load_linnerud
+
+        table: tuple[Array, Array] = load_linnerud(return_X_y=True)
         return table

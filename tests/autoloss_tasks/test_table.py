@@ -287,4 +287,4 @@ def test_a_run_on_a_table_of_one_s_own(tmp_path: Path, monkeypatch: pytest.Monke
     }
     assert load_recipe(recipe).task.config.target == "breed"
     result = run(recipe, directory=tmp_path / "out")
-    assert 0 <= result.test["task_loss"]["mean"] <= 1
+    assert 0 <= result.data["test"]["task_loss"]["mean"] <= 1
