@@ -2,11 +2,13 @@
 
 The conventional side is a plain rendering of what is usually done, without deliberate slowness: candidate by candidate,
 the loss by autograd, its weights tuned by double backward through one unrolled step of a fresh network, then a training
-run with torch.optim; tensors in memory, batched metrics. Both sides take the same losses, steps, batch size and rate (0.01, the
+run with torch.optim; tensors in memory, batched metrics. Both sides take the same losses, steps, batch size
+and rate (0.01, the
 paper's), split their losses between two worker processes of one thread each, and are timed in turn; the median of the
 rounds' ratios is printed.
 
-What a run computes once (data, kernels, triples) is charged to the losses timed in proportion: a search of the default budget
+What a run computes once (data, kernels, triples) is charged to the losses timed in proportion: a search of
+the default budget
 has 500 candidates. It is printed, too. The limit is the time of 500 steps of plain torch SGD under the task loss.
 
 In the natural population, random expressions are taken as they come: the conventional side tunes every one, and then

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from autoloss_tasks.tabular import Array
 from automl_loss import PluginConfig, Problem, Split, Splits, Task, generator
 
 
@@ -58,15 +59,15 @@ class HeavyTails(Task):
         # Uniform on 0 to 1 has mean 1/2 and variance 1/12.
         return Split(((x - 0.5) * np.sqrt(12)).astype(np.float32), y[:, None].astype(np.float32))
 
-    def _features(self, seed: int, part: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def _features(self, seed: int, part: str) -> Array:
         shape = (getattr(self.config, part), self.features)
         return generator(seed, "heavy-tails", part).uniform(size=shape)
 
 
 def _friedman(
-    x: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values: np.ndarray[tuple[int], np.dtype[np.float64]] = (
+    x: Array,
+) -> Array:
+    values: Array = (
         10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
     )
     return values

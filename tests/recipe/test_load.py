@@ -305,9 +305,9 @@ def test_published_tuning_is_the_papers(load: Load) -> None:
         "inner_steps": 1,
         "gradient": "exact",
         "states": "initial",
+        "refused": "start",
     }
-    assert any("training.scale: free" in notice for notice in recipe.notices)
-    assert load("task: digits\ntuning: published\ntraining: {scale: free}\n").notices == ()
+    assert recipe.notices == ()
     assert load("task: digits\ntuning: none\n").tuning.steps == 0
 
 

@@ -58,7 +58,6 @@ def test_stages_that_cost_nothing_are_left_out(load: Load) -> None:
         TEXT, ["training.lr=0.1", "retraining.lr=0.1", "tuning=none", "filters.gradient_equivalence=false"]
     )
     assert set(steps_of(fixed)) == {
-        "search: trajectory",
         "search: training",
         "finalists: best handcrafted",
         "finalists",
@@ -80,7 +79,7 @@ def test_the_constants_are_those_of_the_search() -> None:
 
 
 def test_the_text_shows_recipe_plugins_budget_and_totals(load: Load) -> None:
-    recipe = load(TEXT, ["budget.minutes=1.5", "strategy.name=random", "tuning=published"])
+    recipe = load(TEXT, ["budget.minutes=1.5", "strategy.name=random", "tuning.inner_steps=4"])
     text = str(describe(recipe, DIGITS))
     assert text.startswith(recipe.to_yaml())
     assert "strategy random (made-up 1.2)" in text
