@@ -51,13 +51,13 @@ number = 3
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("recipe")
-    (place / "own_networks.py").write_text(NETWORKS)
+    (place / "brought_networks.py").write_text(NETWORKS)
     return place
 
 
 def model(folder: Path, name: str, **options: object) -> ImportedModel:
     return ImportedModel(
-        ImportedModel.Config.model_validate({"import": f"own_networks:{name}", **options}), folder
+        ImportedModel.Config.model_validate({"import": f"brought_networks:{name}", **options}), folder
     )
 
 
