@@ -289,7 +289,8 @@ class Engine:
     @cached_property
     def _small_snapshot(self) -> Snapshot:
         size = min(self.training.batch_size, self.initial_snapshot.raw.shape[1])
-        return Snapshot(self.initial_snapshot.raw[:, :size], self.initial_snapshot.target[:size])
+        raw, target = self.initial_snapshot.raw[:, :size], self.initial_snapshot.target[:size]
+        return Snapshot(raw, target, self._task_loss.compare(raw, target))
 
     @cached_property
     def _small_reference(self) -> float:
@@ -319,7 +320,7 @@ class Engine:
     def _triple(self, index: int) -> Triple:
         """Triples are kept within a memory limit; past it, tuning goes round the ones that fit."""
         rows = min(self.training.batch_size, len(self._train_rows))
-        most = max(HELD_OUT + 1, _TRIPLE_BYTES // (rows * self.problem.output_dim * 8))
+        most = max(HELD_OUT + 1, _TRIPLE_BYTES // (rows * self.problem.output_dim * 16))
         steps = self.source.tuning.steps
         place = index if steps + HELD_OUT <= most or index >= steps else index % (most - HELD_OUT)
         if place not in self._triples:
@@ -329,7 +330,8 @@ class Engine:
                     "this network has neither forward mode nor double backward, which tuning needs; set `tuning: none`."
                 )
             raw, direction = self._meta.at_start(step, self.path)
-            self._triples[place] = Triple(raw, step.train.target, direction)
+            target = step.train.target
+            self._triples[place] = Triple(raw, target, direction, self._task_loss.compare(raw, target))
         return self._triples[place]
 
     # Probes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 
 from automl_loss.engine._attention import plain_attention
 from automl_loss.engine._random import seeded
+from automl_loss.engine.layers import Layers
 from automl_loss.errors import EvaluationError
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.model import ModelFactory
@@ -90,6 +91,7 @@ class Network:
         self._shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         self._sizes = [value.numel() for value in parameters.values()]
         self.parameters = sum(self._sizes)
+        self._layers = Layers.of(self._module, problem.input_shape)
 
     @property
     def module(self) -> nn.Module:
@@ -150,6 +152,29 @@ class Network:
         """The inverse of `leaves` for gradients: `(P, parameters)`."""
         return torch.cat([tensor.reshape(len(tensor), -1) for tensor in tensors], dim=1)
 
+    def differentiable(
+        self, state: State, x: Tensor, *, shared: bool
+    ) -> tuple[Tensor, Callable[[Tensor], Sequence[Tensor]]]:
+        """Raw outputs of P networks in training mode, and the way back from them.
+
+        Args:
+            state: buffers are updated in place.
+            x: `(batch, *input_shape)` when `shared`, else `(P, batch, *input_shape)`.
+            shared: whether all networks see the same inputs.
+
+        Returns:
+            `(P, batch, output_dim)` raw outputs without a graph, and a function from derivatives with respect to
+            them to gradients `(P, ...)` that, flattened and side by side, have the shape of `state.theta`. It can
+            be called once, before the parameters change.
+        """
+        if self._layers is not None:
+            layers, made = self._layers, self._layers.run(state.theta, x, shared=shared)
+            self._checked(made[-1])
+            return made[-1], lambda slopes: [layers.gradient(state.theta, made, slopes)]
+        leaves = self.leaves(state.theta)
+        raw = self.forward(leaves, state.buffers, x, shared=shared, train=True)
+        return raw.detach(), lambda slopes: torch.autograd.grad(raw, leaves, slopes, materialize_grads=True)
+
     def forward(
         self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor, *, shared: bool, train: bool
     ) -> Tensor:
@@ -189,9 +214,13 @@ class Network:
 
     def outputs(self, state: State, x: Tensor) -> Tensor:
         """Raw outputs `(P, rows, output_dim)` in evaluation mode, without a graph."""
-        leaves = [leaf.detach() for leaf in self.leaves(state.theta)]
         rows = max(1, _EVALUATION_ELEMENTS // max(1, state.width * x[0].numel()))
-        forward: Callable[[Tensor], Tensor] = partial(self._evaluate, leaves, state.buffers)
+        forward: Callable[[Tensor], Tensor]
+        if self._layers is not None:
+            forward = partial(self._layers.outputs, state.theta)
+        else:
+            leaves = [leaf.detach() for leaf in self.leaves(state.theta)]
+            forward = partial(self._evaluate, leaves, state.buffers)
         with torch.no_grad():
             if len(x) <= rows:
                 return forward(x)

@@ -6,6 +6,7 @@ Step for step what `torch.optim` does on each network alone; the state is `(P, p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,12 +18,13 @@ class StackedOptimizer(ABC):
     """Changes `theta` in place by its gradient."""
 
     @abstractmethod
-    def step(self, theta: Tensor, gradient: Tensor, lr: Tensor) -> None:
+    def step(self, theta: Tensor, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """One step.
 
         Args:
             theta: `(P, parameters)`, changed in place.
-            gradient: `(P, parameters)`, used as scratch space.
+            gradients: tensors `(P, ...)` that, flattened and side by side, have the shape of `theta`; they may be
+                used as scratch space.
             lr: `(P, 1)` learning rates.
         """
 
@@ -36,15 +38,41 @@ class StackedSGD(StackedOptimizer):
         self._weight_decay = weight_decay
         self._velocity: Tensor | None = None
 
-    def step(self, theta: Tensor, gradient: Tensor, lr: Tensor) -> None:
+    def step(self, theta: Tensor, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """See `StackedOptimizer.step`."""
+        if self._momentum and self._velocity is None:
+            self._velocity = torch.zeros_like(theta)
+        if theta.device.type == "cpu" and theta.dtype in (torch.float32, torch.float64):
+            self._step_in_one_pass(theta, gradients, lr)
+        else:
+            self._step_by_operations(theta, _side_by_side(gradients), lr)
+
+    def _step_in_one_pass(self, theta: Tensor, gradients: Sequence[Tensor], lr: Tensor) -> None:
+        from automl_loss.engine._sgd import sgd
+
+        values, rates, start = theta.numpy(), lr.flatten().numpy(), 0
+        # Without momentum the velocity is scratch space: it is never read with a weight.
+        velocity = self._velocity if self._velocity is not None else torch.zeros_like(theta)
+        for gradient in gradients:
+            part = gradient.detach().reshape(len(theta), -1).numpy()
+            sgd(
+                values,
+                velocity.numpy(),
+                part,
+                start,
+                rates,
+                self._momentum,
+                self._nesterov,
+                self._weight_decay,
+            )
+            start += part.shape[1]
+
+    def _step_by_operations(self, theta: Tensor, gradient: Tensor, lr: Tensor) -> None:
         if self._weight_decay:
             gradient.add_(theta, alpha=self._weight_decay)
         if self._momentum:
-            if self._velocity is None:
-                self._velocity = gradient.clone()
-            else:
-                self._velocity.mul_(self._momentum).add_(gradient)
+            assert self._velocity is not None
+            self._velocity.mul_(self._momentum).add_(gradient)
             if self._nesterov:
                 gradient.add_(self._velocity, alpha=self._momentum)
             else:
@@ -63,8 +91,9 @@ class StackedAdamW(StackedOptimizer):
         self._mean: Tensor | None = None
         self._square: Tensor | None = None
 
-    def step(self, theta: Tensor, gradient: Tensor, lr: Tensor) -> None:
+    def step(self, theta: Tensor, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """See `StackedOptimizer.step`."""
+        gradient = _side_by_side(gradients)
         if self._mean is None or self._square is None:
             self._mean, self._square = torch.zeros_like(theta), torch.zeros_like(theta)
         self._steps += 1
@@ -78,11 +107,22 @@ class StackedAdamW(StackedOptimizer):
         theta.addcmul_(update, lr, value=-1.0 / (1.0 - first**self._steps))
 
 
+def _side_by_side(gradients: Sequence[Tensor]) -> Tensor:
+    """`(P, parameters)` of the parts' gradients."""
+    flat = [gradient.detach().flatten(1) for gradient in gradients]
+    return flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)
+
+
 def make_optimizer(settings: TrainingSettings) -> StackedOptimizer:
     """The optimiser that the training settings name."""
     if settings.optimizer == "sgd":
         return StackedSGD(settings.momentum, settings.nesterov, settings.weight_decay)
     return StackedAdamW(settings.betas, settings.weight_decay)
+
+
+def adam() -> StackedOptimizer:
+    """Adam at its usual settings, as `torch.optim.Adam` (whose first use imports torch's compiler)."""
+    return StackedAdamW(betas=(0.9, 0.999), weight_decay=0.0)
 
 
 def first_step_rate(settings: TrainingSettings, lr: float) -> float:

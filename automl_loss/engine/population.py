@@ -7,6 +7,7 @@ batch and the scale. They are handled here, once, so that kernels see elementwis
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,6 +17,19 @@ from automl_loss.engine.kernels import kernel_for
 from automl_loss.losses.base import Loss
 from automl_loss.losses.inputs import prepare
 from automl_loss.losses.problem import Problem
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What elementwise losses compare, made once of raw outputs that many of them see.
+
+    Args:
+        f: `(1 or P, batch, outputs)` predictions.
+        y: of one shape with f but for the leading dimension: targets.
+    """
+
+    f: Tensor
+    y: Tensor
 
 
 class Population:
@@ -57,50 +71,55 @@ class Population:
         return len(self.losses)
 
     @timed("kernels")
-    def gradient(self, raw: Tensor, target: Tensor) -> Tensor:
+    def gradient(self, raw: Tensor, target: Tensor, compared: Compared | None = None) -> Tensor:
         """Derivative of each loss, averaged over its batch, with respect to its raw outputs.
 
         Args:
             raw: `(P, batch, outputs)`, or `(1, batch, outputs)` shared by all losses. No graph is needed or built.
             target: `(batch,)` or `(batch, outputs)` shared, or with a leading P.
+            compared: what `compare` makes of the two, when it is at hand.
 
         Returns:
             `(P, batch, outputs)`; not finite where a loss is not.
         """
         raw = raw.detach()
         rows = raw.shape[-2]
-        result = raw.new_empty(len(self), rows, raw.shape[-1])
-        if self._kernel is not None:
-            inner, labels = self._members(raw, target)
-            f, y = prepare(inner, labels, self.problem.kind, self.problem.output_dim)
-            weights = self.weights[self._index]
-            slopes = self._kernel.gradient(f, self._lead(y), weights)
-            result[self._index] = self._pull_back(f, slopes)
+        if self._kernel is None:
+            result = raw.new_empty(len(self), rows, raw.shape[-1])
+        else:
+            f, y = self._members(compared or self.compare(raw, target))
+            pulled = self._pull_back(f, self._kernel.gradient(f, y, self._of_members(self.weights)))
+            if not self._families:
+                return pulled.mul_((self.scales / rows)[:, None, None])
+            result = raw.new_empty(len(self), rows, raw.shape[-1])
+            result[self._index] = pulled
         for members, loss in self._families:
             result[members] = self._raw_gradient(loss, members, raw, target)
         return result.mul_((self.scales / rows)[:, None, None])
 
     @timed("kernels")
-    def weight_gradient(self, raw: Tensor, target: Tensor, direction: Tensor) -> Tensor:
+    def weight_gradient(
+        self, raw: Tensor, target: Tensor, direction: Tensor, compared: Compared | None = None
+    ) -> Tensor:
         """Derivative of `<direction, gradient(raw, target)>` with respect to the weights, `(P, K)`.
 
         Args:
             raw: as in `gradient`.
             target: as in `gradient`.
             direction: `(1, batch, outputs)` or `(P, batch, outputs)`, in the space of raw outputs.
+            compared: as in `gradient`.
         """
-        result = torch.zeros_like(self.weights)
         if self._kernel is None:
-            return result
-        raw = raw.detach()
-        inner, labels = self._members(raw, target)
-        f, y = prepare(inner, labels, self.problem.kind, self.problem.output_dim)
-        if len(direction) > 1:
-            direction = direction[self._index]
+            return torch.zeros_like(self.weights)
+        f, y = self._members(compared or self.compare(raw.detach(), target))
         # The Jacobian of softmax (and sigmoid) is symmetric: <u, J d> = <J u, d>.
-        along = self._pull_back(f, direction)
-        gradient = self._kernel.weight_gradient(f, self._lead(y), self.weights[self._index], along)
-        result[self._index] = gradient * (self.scales[self._index] / raw.shape[-2])[:, None]
+        along = self._pull_back(f, self._of_members(direction) if len(direction) > 1 else direction)
+        gradient = self._kernel.weight_gradient(f, y, self._of_members(self.weights), along)
+        gradient *= (self._of_members(self.scales) / raw.shape[-2])[:, None]
+        if not self._families:
+            return gradient
+        result = torch.zeros_like(self.weights)
+        result[self._index] = gradient
         return result
 
     def value(self, raw: Tensor, target: Tensor) -> Tensor:
@@ -108,9 +127,8 @@ class Population:
         raw = raw.detach()
         result = raw.new_empty(len(self))
         if self._kernel is not None:
-            inner, labels = self._members(raw, target)
-            f, y = prepare(inner, labels, self.problem.kind, self.problem.output_dim)
-            values = self._kernel.value(f, self._lead(y), self.weights[self._index])
+            f, y = self._members(self.compare(raw, target))
+            values = self._kernel.value(f, y, self._of_members(self.weights))
             result[self._index] = values.sum(-1).mean(-1)
         for members, loss in self._families:
             for i in members:
@@ -135,15 +153,22 @@ class Population:
             return slopes * f * (1.0 - f)
         return slopes
 
-    def _members(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw outputs and targets of the elementwise losses alone."""
-        if len(raw) == 1 or len(self._elementwise) == len(self):
-            return raw, target
-        leading = target.ndim - (1 if self.problem.is_classification else 2)
-        return raw[self._index], target[self._index] if leading else target
+    def compare(self, raw: Tensor, target: Tensor) -> Compared:
+        """Predictions and targets of raw outputs; see `gradient` for the shapes."""
+        f, y = prepare(raw.detach(), target, self.problem.kind, self.problem.output_dim)
+        return Compared(f, y if y.ndim == 3 else y[None])
 
-    def _lead(self, y: Tensor) -> Tensor:
-        return y if y.ndim == 3 else y[None]
+    def _members(self, compared: Compared) -> tuple[Tensor, Tensor]:
+        """Predictions and targets of the elementwise losses alone."""
+        f, y = compared.f, compared.y
+        return (
+            f if len(f) == 1 else self._of_members(f),
+            y if len(y) == 1 else self._of_members(y),
+        )
+
+    def _of_members(self, tensor: Tensor) -> Tensor:
+        """The elementwise losses' rows of a tensor with leading dimension P."""
+        return tensor[self._index] if self._families else tensor
 
     def _row_target(self, target: Tensor, i: int) -> Tensor:
         leading = target.ndim - (1 if self.problem.is_classification else 2)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from automl_loss.engine.metrics import Metric
-from automl_loss.engine.population import Population
+from automl_loss.engine.optimizers import adam
+from automl_loss.engine.population import Compared, Population
 from automl_loss.losses.base import Loss
 
 SHARPENED = 5.0
@@ -23,16 +24,22 @@ class Snapshot:
     Args:
         raw: `(1, rows, outputs)`.
         target: `(rows,)` or `(rows, outputs)`.
+        compared: what elementwise losses make of the two, when it is at hand.
     """
 
     raw: Tensor
     target: Tensor
+    compared: Compared | None = None
 
 
 def gradient_norms(population: Population, snapshot: Snapshot) -> Tensor:
     """`(P,)` norms of the gradients with respect to the raw outputs, in float64."""
-    gradients = population.gradient(snapshot.raw, snapshot.target).double().flatten(1)
-    return gradients.square().sum(dim=1).sqrt()
+    return norms(population.gradient(snapshot.raw, snapshot.target, snapshot.compared))
+
+
+def norms(gradients: Tensor) -> Tensor:
+    """`(P,)` norms of `(P, rows, outputs)` gradients, in float64."""
+    return gradients.double().flatten(1).square().sum(dim=1).sqrt()
 
 
 def matched_scales(
@@ -42,9 +49,8 @@ def matched_scales(
 
     The present scale does not matter. A loss without a usable gradient keeps scale 1, and is for a filter to reject.
     """
-    norms = gradient_norms(population, snapshot).tolist()
     scales = []
-    for loss, norm in zip(losses, norms, strict=True):
+    for loss, norm in zip(losses, gradient_norms(population, snapshot).tolist(), strict=True):
         bare = norm / loss.scale
         usable = 0.0 < bare < float("inf")
         scale = reference / bare if usable else 1.0
@@ -65,14 +71,13 @@ def improvement(
     """
     raw = snapshot.raw.expand(len(population), -1, -1).clone()
     before = metric.values(raw, snapshot.target)
-    raw.requires_grad_()
-    optimizer = torch.optim.Adam([raw], lr=lr)
+    flat, rate = raw.view(len(raw), -1), torch.full((1, 1), lr, dtype=raw.dtype, device=raw.device)
+    optimizer = adam()
     for _ in range(steps):
         slopes = population.gradient(raw, snapshot.target)
         alive = torch.isfinite(slopes.sum((1, 2)))
-        raw.grad = torch.where(alive[:, None, None], slopes * snapshot.raw.shape[1], 0.0)
-        optimizer.step()
-    return before, metric.values(raw.detach(), snapshot.target)
+        optimizer.step(flat, [torch.where(alive[:, None, None], slopes * snapshot.raw.shape[1], 0.0)], rate)
+    return before, metric.values(raw, snapshot.target)
 
 
 def signatures(population: Population, snapshots: Sequence[Snapshot]) -> Tensor:

@@ -84,12 +84,8 @@ class Trajectory:
                 if step in at:
                     kept.append((step, state.clone()))
                 batch = train[torch.as_tensor(order[step], device=network.device)]
-                leaves = network.leaves(state.theta)
-                raw = network.forward(leaves, state.buffers, batch.x, shared=True, train=True)
-                slopes = task_loss.gradient(raw, batch.target)
-                gradients = torch.autograd.grad(raw, leaves, slopes, materialize_grads=True)
-                with torch.no_grad():
-                    optimizer.step(state.theta, network.flatten(gradients), rates)
+                raw, pull_back = network.differentiable(state, batch.x, shared=True)
+                optimizer.step(state.theta, pull_back(task_loss.gradient(raw, batch.target)), rates)
                 if step + 1 in looks:
                     value = float(metric.values(network.outputs(state, validation.x), validation.target)[0])
                     if value < best:

@@ -139,15 +139,10 @@ def train_together(
         best = state.clone() if test is not None else None
         for step in range(begun + 1, end + 1):
             batch = train[_indices(orders, step - 1, shared, network.device)]
-            leaves = network.leaves(state.theta)
-            raw = network.forward(leaves, state.buffers, batch.x, shared=shared, train=True)
-            slopes = population.gradient(raw, batch.target)
-            watch.mask(torch.isfinite(slopes.sum((1, 2))), step)
-            slopes = torch.where(watch.alive[:, None, None], slopes, 0.0)
-            gradients = torch.autograd.grad(raw, leaves, slopes, materialize_grads=True)
+            raw, pull_back = network.differentiable(state, batch.x, shared=shared)
+            slopes = watch.masked(population.gradient(raw, batch.target), step)
             decay = settings.gamma ** sum(step > milestone for milestone in milestones)
-            with torch.no_grad():
-                optimizer.step(state.theta, network.flatten(gradients), rates * decay)
+            optimizer.step(state.theta, pull_back(slopes), rates * decay)
             if step in looks:
                 values = metric.values(network.outputs(state, validation.x), validation.target)
                 improved = watch.look(values, step)
@@ -176,7 +171,7 @@ class _Watch:
     ) -> None:
         self._schedule = schedule
         self.alive = torch.ones(width, dtype=torch.bool, device=device)
-        self.any_alive = True
+        self.any_alive, self._any_ended = True, False
         self._ended: list[int | None] = [None] * width
         self._best = np.array([lane["best"] for lane in lanes] or [np.inf] * width)
         self._best_step = np.array([lane["best_step"] for lane in lanes] or [0] * width)
@@ -204,7 +199,15 @@ class _Watch:
             for i in torch.nonzero(self.alive & ~finite).flatten().tolist():
                 self._ended[i] = step
             self.alive = alive
-            self.any_alive = bool(alive.any())
+            self.any_alive, self._any_ended = bool(alive.any()), True
+
+    def masked(self, slopes: Tensor, step: int) -> Tensor:
+        """`(P, batch, outputs)` slopes, zero for networks that are no longer finite."""
+        finite = torch.isfinite(slopes.sum((1, 2)))
+        if not self._any_ended and bool(finite.all()):
+            return slopes
+        self.mask(finite, step)
+        return torch.where(self.alive[:, None, None], slopes, 0.0)
 
     def look(self, values: Tensor, step: int) -> Tensor:
         """Take the metric `(P,)` after a step; returns which networks improved."""

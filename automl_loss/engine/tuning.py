@@ -10,8 +10,9 @@ from torch import Tensor
 
 from automl_loss.engine.clock import timed
 from automl_loss.engine.metagradient import MetaGradient, Path
-from automl_loss.engine.population import Population
-from automl_loss.engine.probes import Snapshot, gradient_norms
+from automl_loss.engine.optimizers import adam
+from automl_loss.engine.population import Compared, Population
+from automl_loss.engine.probes import Snapshot, gradient_norms, norms
 from automl_loss.engine.settings import TuningSettings
 from automl_loss.engine.states import TuningStep
 from automl_loss.losses.base import Loss
@@ -32,11 +33,13 @@ class Triple:
         raw: `(1, batch, outputs)` raw outputs of the training batch.
         target: the batch's targets.
         direction: `(1, batch, outputs)`, u0 = J dT/dtheta at the step's state.
+        compared: predictions and targets of raw outputs and targets.
     """
 
     raw: Tensor
     target: Tensor
     direction: Tensor
+    compared: Compared
 
 
 @dataclass(frozen=True)
@@ -133,40 +136,58 @@ class Tuner:
         """Compute triple `index` ahead of its first use."""
         self._triple(index)
 
-    def amortised_gradient(self, population: Population, index: int) -> Tensor:
-        """`(P, K)` meta-gradients on triple `index`."""
-        triple = self._triple(index)
-        return self._assemble(population, triple.raw, triple.target, triple.direction)
+    def amortised_gradient(self, population: Population, index: int, start: Tensor | None = None) -> Tensor:
+        """`(P, K)` meta-gradients on triple `index`.
 
-    def exact_gradient(self, population: Population, index: int) -> Tensor:
-        """`(P, K)` exact meta-gradients at state `index`."""
+        Args:
+            population: the losses.
+            index: of the triple.
+            start: the losses' gradients at the initial network, when they are at hand.
+        """
+        triple = self._triple(index)
+        snapshot = Snapshot(triple.raw, triple.target, triple.compared)
+        return self._assemble(population, snapshot, triple.direction, start)
+
+    def exact_gradient(self, population: Population, index: int, start: Tensor | None = None) -> Tensor:
+        """`(P, K)` exact meta-gradients at state `index`; `start` as in `amortised_gradient`."""
         step = self._step(index)
         if self._settings.inner_steps > 1 or self._path is Path.LOOP:
             gradient, by_scale = self._meta.unrolled(
                 population, step, self._momentum, self._settings.inner_steps
             )
-            return self._through_scale(population, gradient, by_scale)
+            return self._through_scale(population, gradient, by_scale, start)
         raw, directions = self._meta.exact(population, step, self._path)
-        return self._assemble(population, raw, step.train.target, directions)
+        return self._assemble(population, Snapshot(raw, step.train.target), directions, start)
 
-    def _assemble(self, population: Population, raw: Tensor, target: Tensor, direction: Tensor) -> Tensor:
+    def _assemble(
+        self, population: Population, at: Snapshot, direction: Tensor, start: Tensor | None
+    ) -> Tensor:
         """-a d/dphi <u, s(phi) g_phi>."""
-        gradient = population.weight_gradient(raw, target, direction).mul_(-self._rate)
-        along = (direction * population.gradient(raw, target)).sum((1, 2)).mul_(-self._rate)
-        return self._through_scale(population, gradient, along)
+        compared = at.compared or population.compare(at.raw, at.target)
+        gradient = population.weight_gradient(at.raw, at.target, direction, compared).mul_(-self._rate)
+        if self._initial is None:
+            return gradient
+        slopes = population.gradient(at.raw, at.target, compared)
+        along = (direction * slopes).sum((1, 2)).mul_(-self._rate)
+        return self._through_scale(population, gradient, along, start)
 
-    def _through_scale(self, population: Population, gradient: Tensor, by_scale: Tensor) -> Tensor:
+    def _through_scale(
+        self, population: Population, gradient: Tensor, by_scale: Tensor, start: Tensor | None
+    ) -> Tensor:
         """Add what the weights change through a matched scale.
 
         Args:
             population: the losses.
             gradient: `(P, K)` meta-gradient at fixed scale.
             by_scale: `(P,)` derivative of the task loss with respect to the scale's logarithm.
+            start: the losses' gradients at the initial network, when they are at hand.
         """
-        if self._initial is None:
+        at = self._initial
+        if at is None:
             return gradient
-        start = population.gradient(self._initial.raw, self._initial.target)
-        growth = population.weight_gradient(self._initial.raw, self._initial.target, start)
+        if start is None:
+            start = population.gradient(at.raw, at.target, at.compared)
+        growth = population.weight_gradient(at.raw, at.target, start, at.compared)
         share = by_scale.double() / start.double().square().sum((1, 2))
         change = share.to(gradient.dtype)[:, None] * growth
         # A loss whose weights are a mere scale (a monomial) has none: what is left then is rounding, which Adam would
@@ -175,28 +196,33 @@ class Tuner:
         rest = gradient - change
         return torch.where((rest.norm(dim=1) <= noise)[:, None], 0.0, rest)
 
-    def descend(self, losses: Sequence[Loss], gradient: Callable[[Population, int], Tensor]) -> Population:
+    def descend(
+        self, losses: Sequence[Loss], gradient: Callable[[Population, int, Tensor | None], Tensor]
+    ) -> Population:
         """Adam on all weights at once; a loss whose meta-gradient is not finite keeps its weights for that step."""
         population = self._make_population(losses)
-        optimizer = torch.optim.Adam([population.weights], lr=self._settings.lr)
+        optimizer, rate = adam(), torch.full_like(population.weights[:, :1], self._settings.lr)
         for index in range(self._settings.steps):
-            self._rescale(population)
-            raw = gradient(population, index)
-            population.weights.grad = torch.where(raw.isfinite().all(dim=1, keepdim=True), raw, 0.0)
-            optimizer.step()
+            raw = gradient(population, index, self._rescale(population))
+            usable = raw.isfinite().all(dim=1, keepdim=True)
+            optimizer.step(population.weights, [torch.where(usable, raw, 0.0)], rate)
         self._rescale(population)
         return population
 
-    def _rescale(self, population: Population) -> None:
-        if self._initial is None:
-            return
-        factor = self._matching(gradient_norms(population, self._initial))
-        population.scales = (population.scales * factor).to(population.weights.dtype)
+    def _rescale(self, population: Population) -> Tensor | None:
+        """Match the scales at the initial network; returns the losses' gradients there, at their new scales."""
+        at = self._initial
+        if at is None:
+            return None
+        start = population.gradient(at.raw, at.target, at.compared)
+        factor = self._matching(norms(start)).to(start.dtype)
+        population.scales = population.scales * factor
+        return start * factor[:, None, None]
 
-    def _matching(self, norms: Tensor) -> Tensor:
+    def _matching(self, lengths: Tensor) -> Tensor:
         """`(P,)` factors that bring the scales to the task loss's gradient norm; 1 where that cannot be."""
-        factor = self._reference / norms
-        usable = (norms > 0) & torch.isfinite(factor) & (factor > 0)
+        factor = self._reference / lengths
+        usable = (lengths > 0) & torch.isfinite(factor) & (factor > 0)
         return torch.where(usable, factor, 1.0)
 
     def guard(self, starts: Sequence[Loss], tuned: Population) -> list[bool]:
@@ -220,5 +246,5 @@ class Tuner:
     def _inner_norm(self, population: Population, indices: range) -> Tensor:
         """Mean norm of the inner step's gradient over some triples."""
         triples = [self._triple(i) for i in indices]
-        norms = [gradient_norms(population, Snapshot(t.raw, t.target)) for t in triples]
-        return torch.stack(norms).mean(0)
+        lengths = [gradient_norms(population, Snapshot(t.raw, t.target, t.compared)) for t in triples]
+        return torch.stack(lengths).mean(0)

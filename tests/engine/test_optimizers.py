@@ -41,7 +41,11 @@ def test_each_network_moves_as_under_torchs_own_optimizer_step_for_step(case: di
         for row, own, optimizer in zip(alone, gradient, reference, strict=True):
             row.grad = own.clone()
             optimizer.step()
-        ours.step(theta, gradient.clone(), torch.tensor(lrs, dtype=torch.float64)[:, None])
+        ours.step(
+            theta,
+            [gradient[:, :3].clone(), gradient[:, 3:].clone()],
+            torch.tensor(lrs, dtype=torch.float64)[:, None],
+        )
         torch.testing.assert_close(
             theta, torch.stack([row.detach() for row in alone]), rtol=1e-12, atol=1e-14
         )
@@ -53,6 +57,6 @@ def test_the_first_step_has_the_length_that_meta_gradients_assume() -> None:
         start = torch.randn(1, 5, dtype=torch.float64)
         gradient = torch.randn(1, 5, dtype=torch.float64)
         theta = start.clone()
-        make_optimizer(settings).step(theta, gradient.clone(), torch.tensor([[0.02]], dtype=torch.float64))
+        make_optimizer(settings).step(theta, [gradient.clone()], torch.tensor([[0.02]], dtype=torch.float64))
         expected = start - first_step_rate(settings, 0.02) * (gradient + 0.1 * start)
         torch.testing.assert_close(theta, expected, rtol=1e-12, atol=1e-14)
