@@ -17,7 +17,6 @@ from automl_loss.errors import EvaluationError
 from automl_loss.plugins.config import PluginConfig
 from automl_loss.plugins.executor import Executor, Item, Result
 
-
 # From glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 
