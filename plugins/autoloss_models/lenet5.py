@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automl_loss import EvaluationError, ModelFactory
+from automl_loss import ModelFactory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,12 +22,9 @@ class LeNet5(ModelFactory):
         """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
-        if len(input_shape) != 3 or min(input_shape[1:]) < 12:
-            raise EvaluationError(
-                f"model lenet5 takes images (channels, height, width) of 12x12 points or more, and this task's inputs "
-                f"have shape {input_shape}; choose another model, such as mlp."
-            )
-        channels, height, width = input_shape
+        from autoloss_models._blocks import image_shape
+
+        channels, height, width = image_shape(input_shape, "lenet5", 12)
         padding = 2 if min(height, width) <= 28 else 0
         sides = [((side + 2 * padding - 4) // 2 - 4) // 2 for side in (height, width)]
         return nn.Sequential(
