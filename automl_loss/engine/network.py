@@ -92,6 +92,7 @@ class Network:
         self._sizes = [value.numel() for value in parameters.values()]
         self.parameters = sum(self._sizes)
         self._layers = Layers.of(self._module, problem.input_shape)
+        self._channels_last = False
 
     @property
     def module(self) -> nn.Module:
@@ -99,7 +100,7 @@ class Network:
         return self._module
 
     def probe(self, x: Tensor) -> tuple[bool, bool]:
-        """What this network's code allows, tried on a few rows.
+        """What this network's code allows, tried on a few rows; later passes make use of it.
 
         Args:
             x: `(rows, *input_shape)` inputs.
@@ -119,6 +120,9 @@ class Network:
             return raw.detach()
 
         random = not torch.equal(outputs(single, 0), outputs(single, 1))
+        # Dropout masks follow the layout in memory, and are to be functions of the seed alone.
+        convolutional = any(isinstance(module, nn.Conv2d) for module in self._module.modules())
+        self._channels_last = convolutional and not random
         try:
             outputs(pair, 0)
         except (RuntimeError, NotImplementedError):
@@ -195,13 +199,19 @@ class Network:
         with plain_attention():
             if len(leaves[0]) == 1:
                 single = self.call(
-                    {name: value.squeeze(0) for name, value in parameters.items()},
+                    {name: self._laid_out(value.squeeze(0)) for name, value in parameters.items()},
                     {name: value.squeeze(0) for name, value in buffers.items()},
-                    x if shared else x.squeeze(0),
+                    self._laid_out(x if shared else x.squeeze(0)),
                 )
                 return self._checked(single)[None]
             call = vmap(self.call, in_dims=(0, 0, None if shared else 0), randomness="same")
             return self._checked(call(parameters, buffers, x))
+
+    def _laid_out(self, tensor: Tensor) -> Tensor:
+        """Images and filters with their channels last, as convolutions and pooling are fastest."""
+        if self._channels_last and tensor.ndim == 4:
+            return tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
 
     def call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         """Raw outputs `(batch, output_dim)` of one network, as a pure function for torch.func."""
