@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from automl_loss.cli import doctor, export, plugins, recipes, report, run, top
+from automl_loss.cli import doctor, export, landscape, plugins, recipes, report, retrain, run, top
 from automl_loss.cli.failures import INTERRUPTED, describe
 
 _DEBUG = "--debug"
@@ -32,6 +32,8 @@ app.command()(run.run)
 app.command()(top.top)
 app.command()(report.report)
 app.command()(export.export)
+app.command()(retrain.retrain)
+app.command()(landscape.landscape)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(plugins.app, name="plugins")
 app.command()(doctor.doctor)

@@ -29,7 +29,8 @@ from automl_loss.plugins.executor import Executor
 from automl_loss.recipe.model import FilterSettings
 from automl_loss.search.lanes import cut
 
-_LEAST_GRADIENT = 1e-6
+LEAST_GRADIENT = 1e-6
+"""Gradient norm of a loss at the initial network, over the task loss's, below which it trains nothing."""
 _SAME_GRADIENT = 0.01
 
 Signature = npt.NDArray[np.float32]
@@ -146,10 +147,10 @@ class Screen:
         return [found for chunk in self._executor.map(stage, cut(losses, self._chunk)) for found in chunk]
 
     def _objection(self, found: Measurement) -> tuple[str | None, str]:
-        if self._settings.gradient and not _LEAST_GRADIENT <= found.gradient < math.inf:
+        if self._settings.gradient and not LEAST_GRADIENT <= found.gradient < math.inf:
             reason = (
                 f"its gradient with respect to the raw outputs is {found.gradient:.3g} of the task loss's; "
-                f"at least {_LEAST_GRADIENT:g} is needed"
+                f"at least {LEAST_GRADIENT:g} is needed"
             )
             return reason, "gradient"
         if found.gain is not None and not found.gain > self._settings.rejection_threshold:
@@ -174,7 +175,7 @@ def measure(engine: Engine, settings: FilterSettings, losses: Sequence[Loss]) ->
     """Stage: measurements of a chunk of losses; pure, runs in a worker."""
     ratios = engine.gradient_ratios(losses).tolist()
     usable = [
-        i for i, ratio in enumerate(ratios) if not settings.gradient or _LEAST_GRADIENT <= ratio < math.inf
+        i for i, ratio in enumerate(ratios) if not settings.gradient or LEAST_GRADIENT <= ratio < math.inf
     ]
     scaled = dict(zip(usable, engine.match_scale([losses[i] for i in usable]), strict=True))
     gains: dict[int, float] = {}

@@ -62,6 +62,7 @@ def retrain(
     seeds: int,
     lr: float | None,
     progress_of: Callable[[str], Progress] | None = None,
+    stage: str = "retraining",
 ) -> Retrained:
     """Train every loss from scratch on the same fresh seeds, each at its own best rate, and read the test metric.
 
@@ -72,22 +73,23 @@ def retrain(
         seeds: number of runs for each loss.
         lr: one rate for all, or `None` to give each its best on validation at this horizon.
         progress_of: gives what is called with (runs done, runs in all) of a stage.
+        stage: names the seed streams and the chunk records.
     """
     engine = trainer.engine
     names = list(losses)
     rate_progress, progress = (
         (None, None) if progress_of is None else map(progress_of, ("retraining_rate", "retraining"))
     )
-    selections = _rates(trainer, list(losses.values()), steps, lr, rate_progress)
+    selections = _rates(trainer, f"{stage}-lr", list(losses.values()), steps, lr, rate_progress)
     # Every choice has been made: only now are the test rows loaded.
     test = engine.task.test(engine.source.seed)
-    streams = [stream(engine.source.seed, "retraining", i) for i in range(seeds)]
+    streams = [stream(engine.source.seed, stage, i) for i in range(seeds)]
     lanes = [
         Lane(losses[name], pick.lr, seed)
         for seed in streams
         for name, pick in zip(names, selections, strict=True)
     ]
-    results = trainer.train("retraining", lanes, steps, test, progress)
+    results = trainer.train(stage, lanes, steps, test, progress)
     judge = _Judge(engine.metric, test, engine.problem.is_classification)
     contestants = {
         name: judge.contestant(losses[name], selections[k], results[k :: len(names)])
@@ -98,12 +100,17 @@ def retrain(
 
 
 def _rates(
-    trainer: LaneTrainer, losses: Sequence[Loss], steps: int, lr: float | None, progress: Progress | None
+    trainer: LaneTrainer,
+    stage: str,
+    losses: Sequence[Loss],
+    steps: int,
+    lr: float | None,
+    progress: Progress | None,
 ) -> list[Selection]:
     if lr is not None:
         return [Selection(lr, float("nan"), ()) for _ in losses]
     grid = default_grid(trainer.engine.training.optimizer)
-    return select_lr(trainer, "retraining-lr", losses, grid, steps, progress=progress)
+    return select_lr(trainer, stage, losses, grid, steps, progress=progress)
 
 
 class _Judge:

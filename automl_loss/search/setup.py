@@ -61,17 +61,43 @@ def set_up(recipe: Recipe) -> Setup:
     Raises:
         RecipeError: options do not fit the task, or the strategy does not apply to it.
     """
-    torch.set_num_threads(recipe.executor_options.threads)
-    task = _task_maker(recipe.task, recipe.folder)
-    problem = task().problem()
-    problems = [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
+    problem, problems = check_task(recipe)
     strategy_class: type[SearchStrategy] = _class_of(recipe.strategy)
     problems += [f"strategy: {reason}" for reason in strategy_class.check(recipe.strategy.config, problem)]
     if problems:
         raise RecipeError(problems)
-    engine = Engine(
+    engine = make_engine(recipe)
+    primitives: PrimitiveSet = _class_of(recipe.primitives)(recipe.primitives.config)
+    return Setup(
+        recipe=recipe,
+        problem=engine.problem,
+        engine=engine,
+        strategy=strategy_class(
+            recipe.strategy.config, engine.problem, primitives, generator(recipe.seed, "strategy")
+        ),
+        evaluator=_class_of(recipe.evaluator)(recipe.evaluator.config),
+        executor=make_executor(recipe),
+        chunk=chunk_size(recipe, engine),
+        primitives=primitives,
+    )
+
+
+def check_task(recipe: Recipe) -> tuple[Problem, list[str]]:
+    """The problem of a recipe's task as the task states it, and why the common options do not fit it."""
+    problem = _task_maker(recipe.task, recipe.folder)().problem()
+    return problem, [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
+
+
+def make_engine(recipe: Recipe) -> Engine:
+    """The engine of a recipe whose options fit its task; loads the task's training and validation rows.
+
+    Raises:
+        EvaluationError: data, network or device cannot be worked with.
+    """
+    torch.set_num_threads(recipe.executor_options.threads)
+    return Engine(
         EngineSource(
-            task=task,
+            task=_task_maker(recipe.task, recipe.folder),
             model=_model_maker(recipe.model, recipe.folder),
             options=recipe.task_options,
             training=recipe.training,
@@ -83,23 +109,15 @@ def set_up(recipe: Recipe) -> Setup:
             folder=recipe.folder,
         )
     )
-    primitives: PrimitiveSet = _class_of(recipe.primitives)(recipe.primitives.config)
-    options = recipe.executor_options
-    return Setup(
-        recipe=recipe,
-        problem=engine.problem,
-        engine=engine,
-        strategy=strategy_class(
-            recipe.strategy.config, engine.problem, primitives, generator(recipe.seed, "strategy")
-        ),
-        evaluator=_class_of(recipe.evaluator)(recipe.evaluator.config),
-        executor=_executor(recipe),
-        chunk=options.chunk or (_CHUNK if engine.width >= MOST else max(1, engine.width)),
-        primitives=primitives,
-    )
 
 
-def _executor(recipe: Recipe) -> Executor:
+def chunk_size(recipe: Recipe, engine: Engine) -> int:
+    """Most training runs in a chunk: what the recipe says, or by the engine's width."""
+    return recipe.executor_options.chunk or (_CHUNK if engine.width >= MOST else max(1, engine.width))
+
+
+def make_executor(recipe: Recipe) -> Executor:
+    """The executor of a recipe; whoever asks for it closes it."""
     executor: Executor = _class_of(recipe.executor)(
         recipe.executor.config, threads=recipe.executor_options.threads
     )

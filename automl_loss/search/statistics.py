@@ -15,7 +15,7 @@ Student's, with the degrees of freedom of Welch and Satterthwaite (simulated: 92
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,3 +164,26 @@ def _judge(mean: float, sources: list[_Source], how: str) -> Difference:
     alone = "; one seed, so nothing is said of others" if all(s.name != "seeds" for s in sources) else ""
     test = f"t test, variance over {names}{how}, {freedom:.1f} degrees of freedom{alone}"
     return Difference(mean, (mean - half, mean + half), p_value, test)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for how many there are (Holm, Scandinavian Journal of Statistics 1979).
+
+    Rejecting where the corrected value is under a level keeps the chance of any false claim under that level,
+    however the tests depend on each other.
+
+    Args:
+        p_values: of a family of tests.
+
+    Returns:
+        The corrected values in the same order.
+
+    Example:
+        >>> [round(p, 6) for p in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+    """
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected

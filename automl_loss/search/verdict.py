@@ -49,19 +49,16 @@ def verdict(retrained: Retrained, returned: str, metric: Metric, task_loss: str)
         metric: the metric.
         task_loss: its name in the problem.
     """
-    usual = task_loss_name(task_loss)
     if returned == "task_loss":
+        usual = task_loss_name(task_loss)
         return f"Keep {usual}: on validation nothing was better, the losses found and the handcrafted ones included."
-    winner = retrained.contestants[returned]
-    who = "the found loss" if returned == "found" else f"the handcrafted loss {winner.loss.key}"
+    who = contestant_name(retrained, returned)
     lead = (
         ""
         if returned == "found"
         else f"On validation no found loss was better than {who}, which is returned. "
     )
-    base = retrained.contestants["task_loss"]
-    figures = f"test {metric.name} {show(metric, winner.values)} against {show(metric, base.values)}"
-    sentence = _compare(who, usual, figures, retrained.differences[returned], metric)
+    sentence = against_task_loss(retrained, returned, metric, task_loss)
     other = (
         retrained.contestants.get("handcrafted")
         if returned == "found"
@@ -71,6 +68,21 @@ def verdict(retrained: Retrained, returned: str, metric: Metric, task_loss: str)
         return lead + sentence
     name = f"handcrafted loss, {other.loss.key}," if returned == "found" else "found loss"
     return f"{lead}{sentence} The best {name} has {show(metric, other.values)}."
+
+
+def contestant_name(retrained: Retrained, name: str) -> str:
+    """A contestant as a person says it: `the found loss`, `the handcrafted loss gce(q=0.7)`."""
+    if name == "found":
+        return "the found loss"
+    return f"the handcrafted loss {retrained.contestants[name].loss.key}"
+
+
+def against_task_loss(retrained: Retrained, name: str, metric: Metric, task_loss: str) -> str:
+    """Whether a contestant, `found` or `handcrafted`, beats the task loss, with the figures."""
+    one, base = retrained.contestants[name], retrained.contestants["task_loss"]
+    figures = f"test {metric.name} {show(metric, one.values)} against {show(metric, base.values)}"
+    who, usual = contestant_name(retrained, name), task_loss_name(task_loss)
+    return _compare(who, usual, figures, retrained.differences[name], metric)
 
 
 def _compare(who: str, usual: str, figures: str, difference: Difference, metric: Metric) -> str:

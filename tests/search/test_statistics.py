@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import pytest
 from scipy import stats
 
 from automl_loss.errors import EvaluationError
-from automl_loss.search.statistics import paired_difference, paired_difference_of
+from automl_loss.search.statistics import holm, paired_difference, paired_difference_of
 
 Array = npt.NDArray[np.float64]
 
@@ -154,3 +155,16 @@ def test_intervals_cover_the_truth_as_often_as_they_claim(
     coverage = np.mean([low <= 0 <= high for low, high in intervals])
     # The 95 % claimed, less what Satterthwaite's approximation and 2,000 simulations may cost.
     assert coverage > 0.92
+
+
+def test_holm_is_the_closed_test_of_bonferroni() -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 5):
+        p_values = rng.uniform(0.0, 0.4, size=count).tolist()
+        families = [some for size in range(1, count + 1) for some in combinations(range(count), size)]
+        # A hypothesis is rejected when every family that it belongs to is, by Bonferroni.
+        expected = [
+            max(min(1.0, len(some) * min(p_values[j] for j in some)) for some in families if i in some)
+            for i in range(count)
+        ]
+        assert holm(p_values) == pytest.approx(expected)
