@@ -107,6 +107,9 @@ def test_another_length_of_training_may_be_asked_for(directory: Path) -> None:
 def test_a_loss_under_which_no_network_trains_is_named(directory: Path, tmp_path: Path) -> None:
     loss = loss_of("square(sub(f, y))", scale=3e38)
     copy = with_loss(directory, tmp_path / "copy", loss, "found")
+    result = json.loads((copy / "result.json").read_text())
+    result["test"]["learned"]["lr"] = 1e6
+    (copy / "result.json").write_text(json.dumps(result))
     with pytest.raises(EvaluationError, match=r"all 2 networks diverged under square\(sub\(f, y\)\)"):
         landscape(FinishedRun.read(copy), SMALL)
     with pytest.raises(AutolossError, match=r"this is no landscape.*autoloss landscape"):
