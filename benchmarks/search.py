@@ -85,6 +85,21 @@ def search(seed: int, *settings: str) -> tuple[Result, Watch]:
         return run(recipe, watch, directory=Path(folder) / "run"), watch
 
 
+def steps_to(result: Result, fitness: float) -> float:
+    """Training-step equivalents until the best fitness was as good as this, in the order of asking."""
+    spent = 0.0
+    for _, outcome in sorted(result.outcomes.items()):
+        spent += outcome.steps
+        if (
+            outcome.id
+            and outcome.status.completed
+            and outcome.fitness is not None
+            and outcome.fitness <= fitness
+        ):
+            break
+    return spent
+
+
 def retraining_seconds(steps: int) -> float:
     """Seconds of one retraining run under the task loss, on one core."""
     engine = set_up(load_recipe("quickstart", [*RECIPE, "training.lr=0.01"])).engine
@@ -118,24 +133,28 @@ def cost(candidates: int, settings: tuple[str, ...], steps: int) -> None:
 
 def racing(seeds: int, rung: int, settings: tuple[str, ...]) -> None:
     """Print what racing changes, with one rung."""
-    times, errors, seconds = [], [], []
+    times, errors, seconds, steps = [], [], [], []
     for seed in range(seeds):
         runs = [search(seed, *settings), search(seed, f"training.rungs=[{rung}]", *settings)]
         worse = max(watch.best[-1][1] for _, watch in runs)
         times.append([watch.reached(worse) for _, watch in runs])
+        steps.append([steps_to(result, worse) for result, _ in runs])
         errors.append([result.data["test"]["learned"]["mean"] for result, _ in runs])
         seconds.append([result.data["search"]["seconds"] for result, _ in runs])
         print(
             f"    seed {seed}: search {seconds[-1][0]:.0f} s, raced {seconds[-1][1]:.0f} s; to equal best fitness "
-            f"{times[-1][0]:.0f} s, {times[-1][1]:.0f} s; test error {errors[-1][0]:.4f}, {errors[-1][1]:.4f}",
+            f"{times[-1][0]:.0f} s, {times[-1][1]:.0f} s, or {steps[-1][0]:,.0f} steps, {steps[-1][1]:,.0f}; "
+            f"test error {errors[-1][0]:.4f}, {errors[-1][1]:.4f}",
             flush=True,
         )
     mean = [
-        [statistics.mean(side) for side in zip(*values, strict=True)] for values in (seconds, times, errors)
+        [statistics.mean(side) for side in zip(*values, strict=True)]
+        for values in (seconds, times, errors, steps)
     ]
     print(
         f"racing, mean of {seeds} seeds: search {mean[0][1] / mean[0][0]:.2f} of the time; to equal best fitness "
-        f"{mean[1][1] / mean[1][0]:.2f} of the time; test error {mean[2][1]:.4f} against {mean[2][0]:.4f} without"
+        f"{mean[1][1] / mean[1][0]:.2f} of the time and {mean[3][1] / mean[3][0]:.2f} of the steps; "
+        f"test error {mean[2][1]:.4f} against {mean[2][0]:.4f} without"
     )
 
 

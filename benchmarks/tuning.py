@@ -16,9 +16,10 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -194,12 +195,12 @@ def by_evolution(engine: Engine, loss: Loss, runs: int) -> dict[str, object]:
     return {"searched": best, "fresh": fresh, "seconds": time.perf_counter() - begun}
 
 
-def read(file: Path) -> list[dict]:  # type: ignore[type-arg]
+def read(file: Path) -> list[dict[str, Any]]:
     """Records of the study."""
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def composed(records: Sequence[dict]) -> Iterator[tuple[str, dict]]:  # type: ignore[type-arg]
+def composed(records: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Ways that a run can take, made of what was measured: what to do with losses that the guard refuses."""
     by = {(r["way"], r["task"], r["split"], r["loss"]): r for r in records}
     for key, record in by.items():
@@ -214,13 +215,16 @@ def composed(records: Sequence[dict]) -> Iterator[tuple[str, dict]]:  # type: ig
             yield f"{key[0]}, guarded, else {name}", {**chosen, "seconds": cost}
 
 
-def summarise(records: Sequence[dict]) -> None:  # type: ignore[type-arg]
+def summarise(records: Sequence[dict[str, Any]]) -> None:
     """Print, per task, each way beside the untuned losses."""
-    ways: dict[str, list[dict]] = {}  # type: ignore[type-arg]
+    ways: dict[str, list[dict[str, Any]]] = {}
     for way, record in composed(records):
         ways.setdefault(way, []).append(record)
     untuned = {(r["task"], r["split"], r["loss"]): r for r in ways["untuned"]}
-    mean: Callable[[dict], float] = lambda r: statistics.fmean(np.nan if v is None else v for v in r["fresh"])  # type: ignore[type-arg]  # noqa: E731
+
+    def mean(record: dict[str, Any]) -> float:
+        return statistics.fmean(np.nan if value is None else value for value in record["fresh"])
+
     for task in TASKS:
         print(
             f"\n{task}\n{'way':<43} pairs  untuned    tuned   better  worse   p      top 5   diverged  ms a loss"
@@ -246,7 +250,7 @@ def summarise(records: Sequence[dict]) -> None:  # type: ignore[type-arg]
                 print(f"the guard trusts {sum(r['trusted'] for r in own)} of {len(own)} ({way})")
 
 
-def top_five(records: Sequence[dict]) -> list[dict]:  # type: ignore[type-arg]
+def top_five(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The five best of each split by the fitness that a search sees: what a search would return."""
     best = []
     for split in sorted({r["split"] for r in records}):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl_loss.engine.engine import Engine as Engine
-    from automl_loss.engine.engine import EngineSource as EngineSource
+    from automl_loss.engine.source import EngineSource as EngineSource
     from automl_loss.engine.training import Trained as Trained
 
 __all__ = ["Engine", "EngineSource", "Trained"]

@@ -6,15 +6,14 @@ import copy
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path as FilePath
 
 import torch
 from torch import Tensor
 
 from automl_loss.engine.clock import timed
-from automl_loss.engine.corruption import TaskOptions, corrupt
+from automl_loss.engine.corruption import corrupt
 from automl_loss.engine.data import BatchOrder, Rows
 from automl_loss.engine.metagradient import MetaGradient, Path
 from automl_loss.engine.metrics import Metric, get_metric
@@ -29,7 +28,8 @@ from automl_loss.engine.probes import (
     matched_scales,
     signatures,
 )
-from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
+from automl_loss.engine.settings import TrainingSettings, TuningSettings
+from automl_loss.engine.source import EngineSource, problem_of
 from automl_loss.engine.states import Trajectory, TuningStep, initial_step, trajectory_step
 from automl_loss.engine.training import Schedule, Trained, initial_state, train_together
 from automl_loss.engine.tuning import HELD_OUT, Triple, Tuned, Tuner
@@ -37,48 +37,13 @@ from automl_loss.engine.width import width_for
 from automl_loss.errors import EvaluationError
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
-from automl_loss.losses.problem import Problem
-from automl_loss.plugins.model import ModelFactory
-from automl_loss.plugins.task import Split, Task
+from automl_loss.plugins.task import Split
 from automl_loss.seeds import generator, stream
 
 _MATCHING_BATCHES = 4
 _REJECTION_ROWS = 100
 _SIGNATURE_ELEMENTS = 1024
 _TRIPLE_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class EngineSource:
-    """All that an engine is made from; small and picklable, so that worker processes make their own.
-
-    Args:
-        task: makes the task.
-        model: makes the model factory.
-        options: metric and corruptions of the task.
-        training: settings of partial training; `lr` is a number by the time the engine trains.
-        tuning: settings of tuning.
-        rejection: least improvement of the metric on free outputs that a tuned loss must show; `None`: any.
-        stop: the stopping rule.
-        seed: the run seed.
-        device: torch device.
-        dtype: name of a torch dtype.
-        compiled: whether to use the compiled loss kernels.
-        folder: where a metric by import path is looked for, beside the working directory.
-    """
-
-    task: Callable[[], Task]
-    model: Callable[[], ModelFactory]
-    options: TaskOptions = field(default_factory=TaskOptions)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-    tuning: TuningSettings = field(default_factory=TuningSettings)
-    rejection: float | None = None
-    stop: StopRule = "best_validation"
-    seed: int = 0
-    device: str = "cpu"
-    dtype: str = "float32"
-    compiled: bool = True
-    folder: FilePath | None = None
 
 
 class Engine:
@@ -98,11 +63,11 @@ class Engine:
         self.task = source.task()
         self.problem = problem_of(self.task, source.options)
         splits = corrupt(self.task.splits(source.seed), source.options, self.problem, source.seed)
-        self._train_rows = Rows.of(splits.train, self.problem, self.device, self._dtype)
-        self._validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)
+        self.train_rows = Rows.of(splits.train, self.problem, self.device, self._dtype)
+        self.validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)
         self.metric: Metric = get_metric(self.problem.metric, self.problem, source.folder)
         self.network = Network(source.model(), self.problem, self.device, self._dtype)
-        batchable, self._random = self.network.probe(self._train_rows.x[:2])
+        batchable, self._random = self.network.probe(self.train_rows.x[:2])
         self.width = (
             (source.training.width or width_for(self.network, batchable=batchable)) if batchable else 1
         )
@@ -153,6 +118,7 @@ class Engine:
         test: Split | None = None,
         until: int | None = None,
         paused: Sequence[bytes] = (),
+        keep: bool = False,
     ) -> list[Trained]:
         """Train base networks, one per loss: fresh ones, or ones that were paused.
 
@@ -169,12 +135,13 @@ class Engine:
             until: pause at this rung: each result's `paused` is what to go on from. At the last step, or by
                 default, training runs to its end.
             paused: runs to go on from, one per loss, with the loss, rate, seed, steps and rungs they began with.
+            keep: whether results hold the network that the stopping rule chose, too; of whole runs alone.
 
         Returns:
             One result per loss, in order; a loss that diverges is a result, not an error.
 
         Raises:
-            ValueError: the step to pause at is no rung, or test rows are given for a part of a run.
+            ValueError: the step to pause at is no rung, or test rows are given or networks kept for a part of a run.
         """
         rates = _each(self.lr if lr is None else lr, len(losses))
         seeds = _each(self.search_seed(0) if seed is None else seed, len(losses))
@@ -183,8 +150,8 @@ class Engine:
             raise ValueError(
                 f"cannot pause at step {until}, which is none of the rungs {list(schedule.rungs)}."
             )
-        if test is not None and (paused or until is not None):
-            raise ValueError("test rows go with whole runs; do not pause them.")
+        if (keep or test is not None) and (paused or until is not None):
+            raise ValueError("test rows and kept networks go with whole runs; do not pause them.")
         if paused and len(paused) != len(losses):
             raise ValueError(
                 f"{len(paused)} paused runs for {len(losses)} losses; give one per loss, or none."
@@ -193,9 +160,9 @@ class Engine:
         results: dict[int, Trained] = {}
         for part in self._batches(seeds):
             trained = train_together(
-                self.network, self._train_rows, self._validation_rows, self.population([losses[i] for i in part]),
+                self.network, self.train_rows, self.validation_rows, self.population([losses[i] for i in part]),
                 self.metric, self.training, schedule, [rates[i] for i in part], [seeds[i] for i in part], rows,
-                until, [paused[i] for i in part] if paused else (),
+                until, [paused[i] for i in part] if paused else (), keep,
             )  # fmt: skip
             results |= dict(zip(part, trained, strict=True))
         return [results[i] for i in range(len(losses))]
@@ -224,11 +191,11 @@ class Engine:
     def initial_snapshot(self) -> Snapshot:
         """Raw outputs of the initial network of partial training on its first batches."""
         seed = self.search_seed(0)
-        order = BatchOrder(len(self._train_rows), self.training.batch_size, seed)
+        order = BatchOrder(len(self.train_rows), self.training.batch_size, seed)
         state = initial_state(self.network, [seed])
         raws, targets = [], []
         for step in range(_MATCHING_BATCHES):
-            batch = self._train_rows[torch.as_tensor(order[step], device=self.device)]
+            batch = self.train_rows[torch.as_tensor(order[step], device=self.device)]
             raws.append(self.network.outputs(state, batch.x))
             targets.append(batch.target)
         return Snapshot(torch.cat(raws, dim=1), torch.cat(targets))
@@ -277,9 +244,9 @@ class Engine:
     @cached_property
     def path(self) -> Path:
         """How Jacobian-vector products of this network are taken."""
-        index = torch.arange(min(2, len(self._train_rows)), device=self.device)
+        index = torch.arange(min(2, len(self.train_rows)), device=self.device)
         state = self.network.initial(0)
-        return self._meta.probe(TuningStep(state, self._train_rows[index], self._validation_rows[index]))
+        return self._meta.probe(TuningStep(state, self.train_rows[index], self.validation_rows[index]))
 
     @property
     def _meta(self) -> MetaGradient:
@@ -302,13 +269,13 @@ class Engine:
         """States along a task-loss run, of a seed of its own."""
         seed = stream(self.source.seed, "tuning", "trajectory")
         return Trajectory(
-            self.network, self._train_rows, self._validation_rows, self._task_loss, self.metric, self.training,
+            self.network, self.train_rows, self.validation_rows, self._task_loss, self.metric, self.training,
             self.training.steps, self.lr, seed,
         )  # fmt: skip
 
     def _tuning_step(self, index: int) -> TuningStep:
         seed = stream(self.source.seed, "tuning")
-        rows = (self._train_rows, self._validation_rows, self.training.batch_size, seed, index)
+        rows = (self.train_rows, self.validation_rows, self.training.batch_size, seed, index)
         if self.source.tuning.states == "trajectory":
             return trajectory_step(self.trajectory.states, *rows)
         return initial_step(self.network, *rows)
@@ -319,7 +286,7 @@ class Engine:
 
     def _triple(self, index: int) -> Triple:
         """Triples are kept within a memory limit; past it, tuning goes round the ones that fit."""
-        rows = min(self.training.batch_size, len(self._train_rows))
+        rows = min(self.training.batch_size, len(self.train_rows))
         most = max(HELD_OUT + 1, _TRIPLE_BYTES // (rows * self.problem.output_dim * 16))
         steps = self.source.tuning.steps
         place = index if steps + HELD_OUT <= most or index >= steps else index % (most - HELD_OUT)
@@ -350,7 +317,7 @@ class Engine:
     @cached_property
     def _signature_states(self) -> list[Snapshot]:
         rows = max(8, _SIGNATURE_ELEMENTS // self.problem.output_dim)
-        fixed = self._fixed_rows(min(rows, len(self._train_rows)), "signature")
+        fixed = self._fixed_rows(min(rows, len(self.train_rows)), "signature")
         start = self.network.outputs(initial_state(self.network, [self.search_seed(0)]), fixed.x)
         late = self.network.outputs(self.trajectory.final, fixed.x)
         return [Snapshot(raw, fixed.target) for raw in (start, start * SHARPENED, late)]
@@ -365,7 +332,7 @@ class Engine:
     def improvements(self, losses: Sequence[Loss], steps: int | None = None) -> Tensor:
         """`(P,)` improvements of the metric from optimising free outputs; see `probes.improvement`."""
         count = steps or (100 if self.problem.is_classification else 1000)
-        fixed = self._fixed_rows(min(_REJECTION_ROWS, len(self._train_rows)), "rejection")
+        fixed = self._fixed_rows(min(_REJECTION_ROWS, len(self.train_rows)), "rejection")
         seed = stream(self.source.seed, "rejection")
         snapshot = Snapshot(self.network.outputs(initial_state(self.network, [seed]), fixed.x), fixed.target)
         # Calibration gets worse while free outputs get right: what counts here is whether they do.
@@ -380,14 +347,8 @@ class Engine:
         return [not gain > self.source.rejection for gain in self.improvements(losses).tolist()]
 
     def _fixed_rows(self, count: int, name: str) -> Rows:
-        chosen = generator(self.source.seed, name).choice(len(self._train_rows), size=count, replace=False)
-        return self._train_rows[torch.as_tensor(chosen, device=self.device)]
-
-
-def problem_of(task: Task, options: TaskOptions) -> Problem:
-    """The task's problem, with the metric that the recipe chose."""
-    problem = task.problem()
-    return problem if options.metric is None else replace(problem, metric=options.metric)
+        chosen = generator(self.source.seed, name).choice(len(self.train_rows), size=count, replace=False)
+        return self.train_rows[torch.as_tensor(chosen, device=self.device)]
 
 
 def _each(value: float | int | Sequence[float] | Sequence[int], count: int) -> list:  # type: ignore[type-arg]

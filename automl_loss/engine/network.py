@@ -42,6 +42,13 @@ class State:
         """A copy that shares nothing."""
         return State(self.theta.clone(), {name: buffer.clone() for name, buffer in self.buffers.items()})
 
+    def row(self, i: int) -> State:
+        """A copy of one network, as a state of width 1."""
+        part = slice(i, i + 1)
+        return State(
+            self.theta[part].clone(), {name: value[part].clone() for name, value in self.buffers.items()}
+        )
+
     def expand(self, width: int) -> State:
         """`width` copies of a single state."""
         theta = self.theta.expand(width, -1).clone()

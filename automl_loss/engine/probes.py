@@ -73,10 +73,15 @@ def improvement(
     before = metric.values(raw, snapshot.target)
     flat, rate = raw.view(len(raw), -1), torch.full((1, 1), lr, dtype=raw.dtype, device=raw.device)
     optimizer = adam()
+    whole = True
     for _ in range(steps):
-        slopes = population.gradient(raw, snapshot.target)
-        alive = torch.isfinite(slopes.sum((1, 2)))
-        optimizer.step(flat, [torch.where(alive[:, None, None], slopes * snapshot.raw.shape[1], 0.0)], rate)
+        slopes = population.gradient(raw, snapshot.target).mul_(snapshot.raw.shape[1])
+        if whole:
+            whole = bool(torch.isfinite(slopes.sum()))
+        if not whole:
+            alive = torch.isfinite(slopes.sum((1, 2)))
+            slopes = torch.where(alive[:, None, None], slopes, 0.0)
+        optimizer.step(flat, [slopes], rate)
     return before, metric.values(raw, snapshot.target)
 
 

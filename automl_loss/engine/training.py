@@ -42,6 +42,7 @@ class Trained:
         test_output: `(rows, outputs)` raw outputs on the test rows at `best_step`, when test rows were given.
         test_output_last: the same at the last step.
         paused: a run that was stopped on the way, to go on from; `None` when it ended.
+        network: of width 1, the network at `best_step`, when it was asked for and training did not diverge.
     """
 
     fitness: float | None
@@ -54,6 +55,7 @@ class Trained:
     test_output: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     test_output_last: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     paused: bytes | None = field(default=None, repr=False)
+    network: State | None = field(default=None, repr=False)
 
     @property
     def diverged(self) -> bool:
@@ -98,6 +100,7 @@ def train_together(
     test: Rows | None = None,
     until: int | None = None,
     paused: Sequence[bytes] = (),
+    keep: bool = False,
 ) -> list[Trained]:
     """Train `P = len(population)` networks as one batch.
 
@@ -118,6 +121,7 @@ def train_together(
         test: rows to give raw outputs for, after training; they influence nothing.
         until: pause after this step, which must be one of the looks.
         paused: runs to go on with, one per network, all paused at the same step; none: start afresh.
+        keep: whether results hold the networks that the stopping rule chose.
 
     Returns:
         One `Trained` per network, in order.
@@ -136,7 +140,7 @@ def train_together(
     left: list[bytes | None] = [None] * width
     with seeded(stream(seeds[0], "dropout"), network.device):
         state = go_on(earlier, optimizer, network.device) if earlier else initial_state(network, seeds)
-        best = state.clone() if test is not None else None
+        best = state.clone() if test is not None or keep else None
         for step in range(begun + 1, end + 1):
             batch = train[_indices(orders, step - 1, shared, network.device)]
             raw, pull_back = network.differentiable(state, batch.x, shared=shared)
@@ -155,7 +159,8 @@ def train_together(
     outputs = (
         [None, None] if test is None or best is None else [network.outputs(s, test.x) for s in (best, state)]
     )
-    return watch.results(time.perf_counter() - started, outputs, left, end)
+    kept = best if keep else None
+    return watch.results(time.perf_counter() - started, outputs, left, end, kept)
 
 
 def _indices(orders: list[BatchOrder], step: int, shared: bool, device: torch.device) -> Tensor:
@@ -224,7 +229,12 @@ class _Watch:
         return torch.as_tensor(better, device=values.device)
 
     def results(
-        self, seconds: float, outputs: Sequence[Tensor | None], paused: Sequence[bytes | None], end: int
+        self,
+        seconds: float,
+        outputs: Sequence[Tensor | None],
+        paused: Sequence[bytes | None],
+        end: int,
+        kept: State | None,
     ) -> list[Trained]:
         """Results of all networks in order; those that are finite were trained to step `end`."""
         alive = self.alive.tolist()
@@ -241,6 +251,7 @@ class _Watch:
                 test_output=None if arrays[0] is None else arrays[0][i],
                 test_output_last=None if arrays[1] is None else arrays[1][i],
                 paused=paused[i],
+                network=kept.row(i) if kept is not None and alive[i] else None,
             )
             for i in range(len(alive))
         ]

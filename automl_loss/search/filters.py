@@ -59,6 +59,7 @@ class Archive:
     def __init__(self) -> None:
         self._keys: dict[tuple[object, ...], int] = {}
         self._signatures: list[Signature] = []
+        self._norms: list[Signature] = []
         self._owners: list[tuple[int, tuple[object, ...]]] = []
 
     def find(self, candidate: Candidate) -> int | None:
@@ -73,18 +74,20 @@ class Archive:
         """The earliest candidate with the same overrides whose gradients are within 1 % on every state."""
         if not self._signatures:
             return None
-        others = np.stack(self._signatures)
-        distance = np.linalg.norm(others - signature, axis=2)
-        limit = _SAME_GRADIENT * np.minimum(np.linalg.norm(others, axis=2), np.linalg.norm(signature, axis=1))
-        for i in np.flatnonzero((distance <= limit).all(axis=1)):
+        own, others = _norms(signature), np.stack(self._norms)
+        limits = _SAME_GRADIENT * np.minimum(others, own)
+        # Vectors are no nearer than their lengths, which settles nearly all pairs; the margin is for rounding.
+        for i in np.flatnonzero((np.abs(others - own) <= 1.001 * limits).all(axis=1)):
             owner, overrides = self._owners[i]
-            if overrides == _overrides(candidate):
+            near = (_norms(self._signatures[i] - signature) <= limits[i]).all()
+            if near and overrides == _overrides(candidate):
                 return owner
         return None
 
     def add_signature(self, candidate: Candidate, signature: Signature) -> None:
         """Enter a candidate's gradients."""
         self._signatures.append(signature)
+        self._norms.append(_norms(signature))
         self._owners.append((candidate.id, _overrides(candidate)))
 
 
@@ -188,6 +191,12 @@ def measure(engine: Engine, settings: FilterSettings, losses: Sequence[Loss]) ->
         arrays = engine.raw_gradients([scaled[i] for i in open_]).float().cpu().numpy()
         signatures = dict(zip(open_, arrays, strict=True))
     return [Measurement(ratios[i], gains.get(i), signatures.get(i)) for i in range(len(losses))]
+
+
+def _norms(signature: Signature) -> Signature:
+    """Length of the gradients on each state."""
+    lengths: Signature = np.linalg.norm(signature, axis=1)
+    return lengths
 
 
 def _overrides(candidate: Candidate) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automl_loss.engine.corruption import corrupt
 from automl_loss.engine.data import Rows
 from automl_loss.engine.engine import Engine
 from automl_loss.engine.network import State
@@ -28,7 +27,6 @@ from automl_loss.engine.population import Population
 from automl_loss.errors import AutolossError, EvaluationError
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
-from automl_loss.plugins.task import Split
 from automl_loss.search.atomic import replace_text, writing
 from automl_loss.search.finished_run import FinishedRun
 from automl_loss.search.minima import Minimum, train_to_minima
@@ -162,19 +160,15 @@ class _View:
     """The rows that are looked at, as a network sees them, neither augmented nor shuffled."""
 
     def __init__(self, engine: Engine, most: int) -> None:
-        source, problem = engine.source, engine.problem
-        splits = corrupt(engine.task.splits(source.seed), source.options, problem, source.seed)
         self._engine = engine
-        self.training = self._rows(splits.train, most, "training")
-        self.validation = self._rows(splits.validation, most, "validation")
+        self.training = self._chosen(engine.train_rows, most, "training")
+        self.validation = self._chosen(engine.validation_rows, most, "validation")
 
-    def _rows(self, split: Split, most: int, name: str) -> Rows:
-        engine = self._engine
-        if len(split) > most:
-            rng = generator(engine.source.seed, _STAGE, "rows", name)
-            chosen = np.sort(rng.choice(len(split), size=most, replace=False))
-            split = Split(split.x[chosen], split.y[chosen])
-        rows = Rows.of(split, engine.problem, engine.device, engine.network.dtype)
+    def _chosen(self, rows: Rows, most: int, name: str) -> Rows:
+        if len(rows) > most:
+            rng = generator(self._engine.source.seed, _STAGE, "rows", name)
+            chosen = torch.as_tensor(np.sort(rng.choice(len(rows), size=most, replace=False)))
+            rows = replace(rows, stored=rows.stored[chosen], target=rows.target[chosen])
         return Rows(rows.x, rows.target)
 
     def measure(self, loss: Loss) -> Callable[[State], Mapping[str, Tensor]]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from optuna.trial import TrialState, create_trial
 
+from automl_loss.engine.clock import timed
 from automl_loss.expression import PrimitiveSet
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.outcome import Outcome, Status
@@ -167,6 +168,7 @@ class Ledger:
 
     # Chunk records
 
+    @timed("ledger")
     def remember(self, key: str, value: Any) -> None:
         """Record a value under a key, in place of one that is there, in one durable append.
 

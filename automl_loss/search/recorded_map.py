@@ -56,7 +56,10 @@ class RecordedMap:
         name = f"generation-{self._generation}/stage-{self._stages}"
         self._stages += 1
         chunks = cut(candidates, self._chunk)
-        keys = [f"{name}/{chunk[0].id}-{chunk[-1].id}x{len(chunk)}" for chunk in chunks]
+        keys = [
+            f"{name}/{number}/{chunk[0].id}-{chunk[-1].id}x{len(chunk)}"
+            for number, chunk in enumerate(chunks)
+        ]
         for key, chunk in zip(keys, chunks, strict=True):
             for candidate in chunk:
                 self._chunk_of.setdefault(candidate.id, key)

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from automl_loss.engine.corruption import check_options
-from automl_loss.engine.engine import Engine, EngineSource
+from automl_loss.engine.engine import Engine
 from automl_loss.engine.import_path import import_object
 from automl_loss.engine.imported import ImportedModel
+from automl_loss.engine.source import EngineSource
 from automl_loss.engine.width import MOST
 from automl_loss.errors import RecipeError
 from automl_loss.expression.primitive import PrimitiveSet

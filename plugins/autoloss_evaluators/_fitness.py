@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 
-from automl_loss import Candidate, Context, Engine, Leg, Loss, Outcome, Status, race
+from automl_loss import Candidate, Context, Engine, Leg, Loss, Outcome, Status, Trained, race
 
 _TOP = 0.2
 
@@ -21,13 +21,27 @@ def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -
     if not settings.top_seeds or not completed:
         return first
     top = {outcome.id: outcome for outcome in completed[: math.ceil(_TOP * len(first))]}
-    again = [replace(c, loss=top[c.id].loss) for c in candidates if c.id in top]
-    seeds = tuple(range(settings.seeds, settings.seeds + settings.top_seeds))
-    more = {
-        outcome.id: outcome for outcome in context.map(partial(_train_again, context.engine, seeds), again)
-    }
-    return [_average(outcome, more[outcome.id], settings.seeds, len(seeds)) if outcome.id in more else outcome
-            for outcome in first]  # fmt: skip
+    # Each further run is an item of its own, so that workers share the runs of one candidate, too.
+    again = [
+        _Again(c.id, top[c.id].loss, c.generation, c.parents, c.overrides, None, seed)
+        for seed in range(settings.seeds, settings.seeds + settings.top_seeds)
+        for c in candidates
+        if c.id in top
+    ]
+    more: dict[int, list[Outcome]] = {}
+    for outcome in context.map(partial(_train_again, context.engine), again):
+        more.setdefault(outcome.id, []).append(outcome)
+    return [
+        _average(outcome, more[outcome.id], settings.seeds) if outcome.id in more else outcome
+        for outcome in first
+    ]
+
+
+@dataclass(frozen=True)
+class _Again(Candidate):
+    """A candidate whose loss is final, on a further seed."""
+
+    seed: int = 0
 
 
 def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...], leg: Leg) -> list[Outcome]:
@@ -67,70 +81,88 @@ def _refused(candidate: Candidate) -> Outcome:
     return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=message)
 
 
-def _train_again(engine: Engine, seeds: tuple[int, ...], chunk: tuple[Candidate, ...]) -> list[Outcome]:
-    """Stage: more runs of candidates whose losses are final."""
-    return _train(engine, chunk, seeds, Leg(0, engine.training.steps))
+def _train_again(engine: Engine, chunk: tuple[Candidate, ...]) -> list[Outcome]:
+    """Stage: one more run each of candidates whose losses are final."""
+    results = engine.train(
+        [candidate.loss for candidate in chunk],
+        lr=_rates(engine, chunk),
+        rungs=engine.training.rungs,
+        seed=[engine.search_seed(candidate.seed) for candidate in chunk if isinstance(candidate, _Again)],
+    )
+    return [_outcome(candidate, [result], 0) for candidate, result in zip(chunk, results, strict=True)]
 
 
 def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int], leg: Leg) -> list[Outcome]:
-    lr = [candidate.overrides.get("lr", engine.lr) for candidate in chunk]
-    losses = [candidate.loss for candidate in chunk]
     if not chunk:
         return []
+    losses = [candidate.loss for candidate in chunk]
     # All runs of a chunk are one batch: a few networks cost little more than one.
     lanes = engine.train(
         losses * len(seeds),
-        lr=lr * len(seeds),
+        lr=_rates(engine, chunk) * len(seeds),
         rungs=engine.training.rungs,
         seed=[engine.search_seed(i) for i in seeds for _ in losses],
         until=leg.end,
         paused=[runs[k] for k in range(len(seeds)) for runs in leg.paused],
     )
     runs = [lanes[k * len(losses) : (k + 1) * len(losses)] for k in range(len(seeds))]
-    outcomes = []
-    for candidate, results in zip(chunk, zip(*runs, strict=True), strict=True):
-        finite = [r for r in results if r.fitness is not None and r.last is not None]
-        whole = len(finite) == len(results)
-        stopped = min(r.steps for r in results)
-        outcomes.append(
-            Outcome(
-                id=candidate.id,
-                status=Status.EVALUATED if whole else Status.DIVERGED,
-                fitness=fmean(r.fitness for r in finite if r.fitness is not None) if whole else None,
-                loss=candidate.loss,
-                metrics={
-                    "last_step": fmean(r.last for r in finite if r.last is not None),
-                    "best_step": fmean(r.best_step for r in finite),
-                } if whole else {},
-                rungs=tuple(map(fmean, zip(*(r.rungs for r in finite), strict=True))) if whole else (),
-                steps=float(sum(r.steps - leg.start for r in results)),
-                seconds=sum(r.seconds for r in results),
-                message="" if whole else f"training became non-finite at step {stopped}",
-                paused=tuple(r.paused for r in finite if r.paused is not None) if whole else (),
-            )
-        )  # fmt: skip
-    return outcomes
+    return [
+        _outcome(candidate, results, leg.start)
+        for candidate, results in zip(chunk, zip(*runs, strict=True), strict=True)
+    ]
 
 
-def _average(first: Outcome, more: Outcome, runs: int, more_runs: int) -> Outcome:
-    """One outcome from two groups of runs of the same loss."""
-    steps, seconds = first.steps + more.steps, first.seconds + more.seconds
-    if first.fitness is None or more.fitness is None:
-        return replace(more, steps=steps, seconds=seconds, status=Status.DIVERGED, fitness=None)
+def _rates(engine: Engine, chunk: Sequence[Candidate]) -> list[float]:
+    return [candidate.overrides.get("lr", engine.lr) for candidate in chunk]
 
-    def mean(a: float, b: float) -> float:
-        return (runs * a + more_runs * b) / (runs + more_runs)
+
+def _outcome(candidate: Candidate, results: Sequence[Trained], start: int) -> Outcome:
+    """The mean over a candidate's runs; diverged when one of them did."""
+    finite = [r for r in results if r.fitness is not None and r.last is not None]
+    steps, seconds = float(sum(r.steps - start for r in results)), sum(r.seconds for r in results)
+    if len(finite) < len(results):
+        message = f"training became non-finite at step {min(r.steps for r in results)}"
+        return Outcome(candidate.id, Status.DIVERGED, None, candidate.loss,
+                       steps=steps, seconds=seconds, message=message)  # fmt: skip
+    return Outcome(
+        id=candidate.id,
+        status=Status.EVALUATED,
+        fitness=fmean(r.fitness for r in finite if r.fitness is not None),
+        loss=candidate.loss,
+        metrics={
+            "last_step": fmean(r.last for r in finite if r.last is not None),
+            "best_step": fmean(r.best_step for r in finite),
+        },
+        rungs=tuple(map(fmean, zip(*(r.rungs for r in finite), strict=True))),
+        steps=steps,
+        seconds=seconds,
+        paused=tuple(r.paused for r in finite if r.paused is not None),
+    )
+
+
+def _average(first: Outcome, more: Sequence[Outcome], runs: int) -> Outcome:
+    """One outcome from `runs` runs, and one run each, of the same loss."""
+    steps = first.steps + sum(outcome.steps for outcome in more)
+    seconds = first.seconds + sum(outcome.seconds for outcome in more)
+    diverged = next((outcome for outcome in more if outcome.fitness is None), None)
+    if diverged is not None:
+        return replace(diverged, steps=steps, seconds=seconds)
+
+    def mean(value: float, others: Sequence[float]) -> float:
+        return (runs * value + sum(others)) / (runs + len(others))
 
     shared = {
-        name: mean(first.metrics[name], value)
-        for name, value in more.metrics.items()
-        if name in first.metrics
+        name: mean(value, [outcome.metrics[name] for outcome in more])
+        for name, value in first.metrics.items()
+        if name in more[0].metrics
     }
     return replace(
         first,
-        fitness=mean(first.fitness, more.fitness),
-        metrics={**first.metrics, **shared, "seeds": float(runs + more_runs)},
-        rungs=tuple(mean(a, b) for a, b in zip(first.rungs, more.rungs, strict=True)),
+        fitness=mean(first.fitness or 0.0, [outcome.fitness or 0.0 for outcome in more]),
+        metrics={**first.metrics, **shared, "seeds": float(runs + len(more))},
+        rungs=tuple(
+            mean(value, [outcome.rungs[place] for outcome in more]) for place, value in enumerate(first.rungs)
+        ),
         steps=steps,
         seconds=seconds,
     )

@@ -25,7 +25,7 @@ def test_an_engine_at_another_rate_shares_the_data_and_nothing_that_depends_on_t
     first = engine.trajectory
     other = engine.with_lr(0.5)
     assert other.lr == 0.5
-    assert other._train_rows is engine._train_rows
+    assert other.train_rows is engine.train_rows
     assert other.trajectory is not first
     assert engine.lr == 0.05
 
