@@ -74,7 +74,7 @@ CASES = (
         "digits, mlp 100-100, natural", "{name: digits}", "{name: mlp, hidden: [100, 100]}", 50, natural=True
     ),
     Case("28x28 images, lenet5, 8 losses", IMAGES, "{name: lenet5}", 8),
-    Case("28x28 images, lenet5, natural", IMAGES, "{name: lenet5}", 24, natural=True),
+    Case("28x28 images, lenet5, natural", IMAGES, "{name: lenet5}", 48, natural=True),
     Case(
         "digits, mlp 1000-1000, natural",
         "{name: digits}",
@@ -124,7 +124,7 @@ def conventional(engine: Engine, filtered: bool, losses: Sequence[SymbolicLoss])
 
 def moves_outputs(engine: Engine, loss: SymbolicLoss, phi: Tensor, scale: float) -> bool:
     """The rejection protocol: whether optimising free outputs under the loss improves the metric."""
-    rows = engine._train_rows[torch.arange(100)]
+    rows = engine.train_rows[torch.arange(100)]
     raw = fresh(engine)(rows.x).detach().requires_grad_()
     before = engine.metric.values(raw.detach()[None], rows.target)[0]
     optimizer = torch.optim.Adam([raw], lr=0.01)
@@ -160,12 +160,12 @@ def tuning_gradient(engine: Engine, loss: SymbolicLoss, phi: Tensor, scale: floa
     network = fresh(engine)
     names = [name for name, _ in network.named_parameters()]
     parameters = list(network.parameters())
-    x, target = batch(engine, engine._train_rows)
+    x, target = batch(engine, engine.train_rows)
     inner = value(engine, loss, phi, scale, network(x), target)
     gradients = torch.autograd.grad(inner, parameters, create_graph=True, materialize_grads=True)
     rate = engine.lr * (1 + engine.training.momentum)
     after = {n: p - rate * g for n, p, g in zip(names, parameters, gradients, strict=True)}
-    x, target = batch(engine, engine._validation_rows)
+    x, target = batch(engine, engine.validation_rows)
     outer = task_loss(engine.problem).value(functional_call(network, after, (x,)), target).mean()
     return torch.autograd.grad(outer, phi, materialize_grads=True)[0]
 
@@ -180,9 +180,9 @@ def train(engine: Engine, loss: SymbolicLoss, phi: Tensor, scale: float) -> floa
         nesterov=settings.nesterov,
         weight_decay=settings.weight_decay,
     )
-    best, rows = float("inf"), engine._validation_rows
+    best, rows = float("inf"), engine.validation_rows
     for step in range(1, settings.steps + 1):
-        x, target = batch(engine, engine._train_rows)
+        x, target = batch(engine, engine.train_rows)
         optimizer.zero_grad()
         value(engine, loss, phi, scale, network(x), target).backward()
         optimizer.step()
@@ -216,7 +216,7 @@ def plain(engine: Engine, share: int) -> Timing:
         )  # fmt: skip
         loss = task_loss(engine.problem)
         for _ in range(settings.steps):
-            x, target = batch(engine, engine._train_rows)
+            x, target = batch(engine, engine.train_rows)
             optimizer.zero_grad()
             loss.value(network(x), target).mean().backward()
             optimizer.step()

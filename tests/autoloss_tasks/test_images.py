@@ -109,12 +109,12 @@ def test_the_engine_trains_on_augmented_images_paired_whatever_the_company(tmp_p
 
 def test_label_noise_and_imbalance_leave_images_as_they_are(tmp_path: Path) -> None:
     write_mnist(tmp_path)
-    clean = engine_on(tmp_path)._train_rows
-    noisy = engine_on(tmp_path, TaskOptions.model_validate({"label_noise": 0.4}))._train_rows
+    clean = engine_on(tmp_path).train_rows
+    noisy = engine_on(tmp_path, TaskOptions.model_validate({"label_noise": 0.4})).train_rows
     assert noisy.inputs.crop == 2
     assert torch.equal(noisy.stored, clean.stored)
     assert 0.2 < float((noisy.target != clean.target).float().mean()) < 0.6
-    rare = engine_on(tmp_path, TaskOptions(imbalance=0.2))._train_rows
+    rare = engine_on(tmp_path, TaskOptions(imbalance=0.2)).train_rows
     pairs = {
         (bytes(image.numpy()), int(label)) for image, label in zip(clean.stored, clean.target, strict=True)
     }
@@ -128,5 +128,5 @@ def test_label_noise_and_imbalance_leave_images_as_they_are(tmp_path: Path) -> N
 def test_images_stay_uint8_on_the_device(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     engine = engine_on(tmp_path)
-    assert engine._train_rows.stored.dtype == engine._validation_rows.stored.dtype == torch.uint8
-    assert engine._train_rows[torch.arange(4)].x.dtype == torch.float32
+    assert engine.train_rows.stored.dtype == engine._validation_rows.stored.dtype == torch.uint8
+    assert engine.train_rows[torch.arange(4)].x.dtype == torch.float32
