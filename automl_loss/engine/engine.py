@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from automl_loss.engine.probes import (
     SHARPENED,
     Snapshot,
     gradient_norms,
-    improvement,
+    improvements,
     matched_scales,
     signatures,
 )
@@ -329,22 +330,24 @@ class Engine:
         return gradient_norms(population, self.initial_snapshot) / self._reference_norm
 
     @timed("filters")
-    def improvements(self, losses: Sequence[Loss], steps: int | None = None) -> Tensor:
-        """`(P,)` improvements of the metric from optimising free outputs; see `probes.improvement`."""
+    def improvements(
+        self, losses: Sequence[Loss], steps: int | None = None, enough: float = math.inf
+    ) -> Tensor:
+        """`(P,)` improvements of the metric from optimising free outputs; see `probes.improvements`."""
         count = steps or (100 if self.problem.is_classification else 1000)
         fixed = self._fixed_rows(min(_REJECTION_ROWS, len(self.train_rows)), "rejection")
         seed = stream(self.source.seed, "rejection")
         snapshot = Snapshot(self.network.outputs(initial_state(self.network, [seed]), fixed.x), fixed.target)
         # Calibration gets worse while free outputs get right: what counts here is whether they do.
         metric = get_metric("error", self.problem) if self.metric.name == "ece" else self.metric
-        before, after = improvement(self.population(losses), snapshot, metric, count)
-        return before - after
+        return improvements(self.population, losses, snapshot, metric, count, enough)
 
     def rejects(self, losses: Sequence[Loss]) -> list[bool]:
         """Which tuned losses the rejection filter takes out; none unless `filters.after_tuning` is on."""
         if self.source.rejection is None or not losses:
             return [False] * len(losses)
-        return [not gain > self.source.rejection for gain in self.improvements(losses).tolist()]
+        gains = self.improvements(losses, enough=self.source.rejection)
+        return [not gain > self.source.rejection for gain in gains.tolist()]
 
     def _fixed_rows(self, count: int, name: str) -> Rows:
         chosen = generator(self.source.seed, name).choice(len(self.train_rows), size=count, replace=False)

@@ -28,6 +28,12 @@ class StackedOptimizer(ABC):
             lr: `(P, 1)` learning rates.
         """
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with the networks that the `(P,)` mask `rows` chooses, and forget the others."""
+        vars(self).update(
+            {name: value[rows] for name, value in vars(self).items() if isinstance(value, Tensor)}
+        )
+
 
 class StackedSGD(StackedOptimizer):
     """SGD with momentum, Nesterov momentum and L2 weight decay, as `torch.optim.SGD`."""

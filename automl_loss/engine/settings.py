@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import (
@@ -15,6 +16,10 @@ from pydantic import (
 )
 
 StopRule = Literal["best_validation", "last"]
+
+
+TOP_SHARE = 0.2
+"""Share of a generation that is trained on `training.top_seeds` more seeds."""
 
 
 class _Section(BaseModel):
@@ -50,6 +55,10 @@ class TrainingSettings(_Section):
     width: PositiveInt | None = Field(
         None, description="networks batched together; null: by the network's size"
     )
+
+    def top(self, count: int) -> int:
+        """How many of a generation are trained on `top_seeds` more seeds."""
+        return math.ceil(TOP_SHARE * count)
 
 
 class TuningSettings(_Section):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from automl_loss.engine.settings import TOP_SHARE
 from automl_loss.losses.handcrafted import catalogue
 from automl_loss.losses.problem import Problem
 from automl_loss.recipe.recipe import Recipe
@@ -18,8 +19,6 @@ LR_RATES = 7
 """Learning rates tried for one loss, before a best one at the edge extends the grid."""
 LR_SEEDS = 3
 """Runs averaged for each rate."""
-TOP_SHARE = 0.2
-"""Share of a generation that is trained on `training.top_seeds` more seeds."""
 TUNING_STEP = 3
 """Equivalents of a meta-gradient step: one in training, one in validation, one for the Jacobian product."""
 GUARD_STEPS = 8

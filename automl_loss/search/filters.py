@@ -183,8 +183,10 @@ def measure(engine: Engine, settings: FilterSettings, losses: Sequence[Loss]) ->
     scaled = dict(zip(usable, engine.match_scale([losses[i] for i in usable]), strict=True))
     gains: dict[int, float] = {}
     if settings.rejection and usable:
-        values = engine.improvements([scaled[i] for i in usable], settings.rejection_steps).tolist()
-        gains = dict(zip(usable, values, strict=True))
+        values = engine.improvements(
+            [scaled[i] for i in usable], settings.rejection_steps, settings.rejection_threshold
+        )
+        gains = dict(zip(usable, values.tolist(), strict=True))
     open_ = [i for i in usable if i not in gains or gains[i] > settings.rejection_threshold]
     signatures: dict[int, Signature] = {}
     if settings.gradient_equivalence and open_:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 
 from automl_loss import Candidate, Context, Engine, Leg, Loss, Outcome, Status, Trained, race
-
-_TOP = 0.2
 
 
 def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -> list[Outcome]:
@@ -20,7 +17,7 @@ def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -
     completed = sorted((outcome for outcome in first if outcome.status.completed), key=lambda o: o.rank_key)
     if not settings.top_seeds or not completed:
         return first
-    top = {outcome.id: outcome for outcome in completed[: math.ceil(_TOP * len(first))]}
+    top = {outcome.id: outcome for outcome in completed[: settings.top(len(first))]}
     # Each further run is an item of its own, so that workers share the runs of one candidate, too.
     again = [
         _Again(c.id, top[c.id].loss, c.generation, c.parents, c.overrides, None, seed)

@@ -128,5 +128,5 @@ def test_label_noise_and_imbalance_leave_images_as_they_are(tmp_path: Path) -> N
 def test_images_stay_uint8_on_the_device(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     engine = engine_on(tmp_path)
-    assert engine.train_rows.stored.dtype == engine._validation_rows.stored.dtype == torch.uint8
+    assert engine.train_rows.stored.dtype == engine.validation_rows.stored.dtype == torch.uint8
     assert engine.train_rows[torch.arange(4)].x.dtype == torch.float32

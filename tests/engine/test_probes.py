@@ -5,7 +5,7 @@ import torch
 from support.engines import loss_of, make_engine
 
 from automl_loss import HandcraftedLoss, Problem, task_loss
-from automl_loss.engine.probes import gradient_norms
+from automl_loss.engine.probes import gradient_norms, improvements
 
 PROBLEM = Problem.classification((6,), 3)
 
@@ -61,6 +61,34 @@ def test_free_outputs_improve_under_a_loss_and_worsen_under_its_negative() -> No
     gains = engine.improvements([good, loss_of("mul(y, log(f))")])
     assert gains[0] > 0
     assert gains[1] <= 0
+
+
+def test_free_outputs_take_the_steps_of_torchs_adam() -> None:
+    engine = make_engine(dtype="float64")
+    losses = engine.match_scale(
+        [loss_of("mul(mul(-1, y), log(f))"), loss_of("mul(y, log(f))"), loss_of("square(sub(y, f))")]
+    )
+    snapshot = engine.initial_snapshot
+    for loss, gain in zip(
+        losses, improvements(engine.population, losses, snapshot, engine.metric, 30), strict=True
+    ):
+        raw = snapshot.raw.clone().requires_grad_()
+        optimizer = torch.optim.Adam([raw], lr=0.01)
+        for _ in range(30):
+            raw.grad = engine.population([loss]).gradient(raw, snapshot.target) * raw.shape[1]
+            optimizer.step()
+        before, after = (engine.metric.values(r.detach(), snapshot.target)[0] for r in (snapshot.raw, raw))
+        torch.testing.assert_close(gain, before - after)
+
+
+def test_a_loss_that_improves_early_is_let_off_and_the_others_go_on_as_before() -> None:
+    engine = make_engine(dtype="float64")
+    losses = engine.match_scale([loss_of("mul(mul(-1, y), log(f))"), loss_of("mul(y, log(f))")])
+    fifth, whole = (engine.improvements(losses, steps) for steps in (20, 100))
+    assert fifth[0] > 0 > whole[1]
+    torch.testing.assert_close(
+        engine.improvements(losses, 100, enough=0.0), torch.stack([fifth[0], whole[1]])
+    )
 
 
 def test_signatures_tell_cross_entropy_from_smoothing_and_see_equal_losses_as_equal() -> None:
