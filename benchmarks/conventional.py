@@ -234,9 +234,9 @@ def accepted(setup: Setup, losses: Sequence[SymbolicLoss]) -> tuple[list[Symboli
     start = time.perf_counter()
     known = [SymbolicLoss(parse(text, standard_primitives())) for text in TEXTS[:2]]
     both = [Candidate(i, loss, generation=0) for i, loss in enumerate(known)]
-    Screen(setup.recipe.filters, setup.engine, setup.executor, setup.chunk).screen(both)
+    Screen(setup.recipe.filters, setup.engine, setup.executor).screen(both)
     once = time.perf_counter() - start
-    screen = Screen(setup.recipe.filters, setup.engine, setup.executor, setup.chunk)
+    screen = Screen(setup.recipe.filters, setup.engine, setup.executor)
     start = time.perf_counter()
     verdict = screen.screen([Candidate(i, loss, generation=0) for i, loss in enumerate(losses)])
     taken = time.perf_counter() - start

@@ -135,7 +135,7 @@ class Forgetful:
 
 def natural_losses(setup: Setup, count: int) -> list[Loss]:
     """Losses of random search that pass the filters, at matched scale."""
-    screen = Screen(setup.recipe.filters, setup.engine, setup.executor, setup.chunk)
+    screen = Screen(setup.recipe.filters, setup.engine, setup.executor)
     found: list[Candidate] = []
     while len(found) < count:
         found += screen.screen(setup.strategy.ask()).survivors

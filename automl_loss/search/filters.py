@@ -27,11 +27,12 @@ from automl_loss.losses.base import Loss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.executor import Executor
 from automl_loss.recipe.model import FilterSettings
-from automl_loss.search.lanes import cut
 
 LEAST_GRADIENT = 1e-6
 """Gradient norm of a loss at the initial network, over the task loss's, below which it trains nothing."""
 _SAME_GRADIENT = 0.01
+_CHUNK = 16
+"""Losses measured as one: a dozen take hardly longer than one, whatever the network."""
 
 Signature = npt.NDArray[np.float32]
 
@@ -98,10 +99,12 @@ class Screen:
         settings: which filters are on.
         engine: measures.
         executor: where.
-        chunk: candidates per chunk of measurements.
+        chunk: most losses that are measured as one.
     """
 
-    def __init__(self, settings: FilterSettings, engine: Engine, executor: Executor, chunk: int) -> None:
+    def __init__(
+        self, settings: FilterSettings, engine: Engine, executor: Executor, chunk: int = _CHUNK
+    ) -> None:
         self.archive = Archive()
         self._settings = settings
         self._engine = engine
@@ -147,7 +150,8 @@ class Screen:
     def _measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
         losses = [candidate.loss for candidate in candidates]
         stage = partial(measure, self._engine, self._settings)
-        return [found for chunk in self._executor.map(stage, cut(losses, self._chunk)) for found in chunk]
+        chunks = [losses[start : start + self._chunk] for start in range(0, len(losses), self._chunk)]
+        return [found for chunk in self._executor.map(stage, chunks) for found in chunk]
 
     def _objection(self, found: Measurement) -> tuple[str | None, str]:
         if self._settings.gradient and not LEAST_GRADIENT <= found.gradient < math.inf:

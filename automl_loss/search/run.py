@@ -119,7 +119,7 @@ class Run:
             strategy=setup.strategy,
             evaluator=setup.evaluator,
             engine=setup.engine,
-            screen=Screen(recipe.filters, setup.engine, setup.executor, setup.chunk),
+            screen=Screen(recipe.filters, setup.engine, setup.executor),
             executor=setup.executor,
             ledger=ledger,
             budget=Budget(recipe.budget.candidates, recipe.budget.minutes),
