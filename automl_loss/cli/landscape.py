@@ -32,8 +32,9 @@ def landscape(
 
     Two filter-normalised random directions (Li et al. 2018), and a flatness figure: how much task loss and metric
     on validation rise, on average, when every filter is disturbed by up to RADIUS of its norm. Files go to
-    DIR/landscape, in place of earlier ones.
+    DIR/landscape, in place of earlier ones, and the figures into DIR/report.html.
     """
+    from automl_loss.report import write_report
     from automl_loss.report.landscape import write_landscape_figures
     from automl_loss.search import landscape as landscapes
     from automl_loss.search.finished_run import FinishedRun
@@ -43,7 +44,7 @@ def landscape(
     )
     run = FinishedRun.read(directory, device=device)
     data = landscapes.landscape(run, settings, (lambda text: None) if as_json else typer.echo)
-    files = write_landscape_figures(directory, data)
+    files = [*write_landscape_figures(directory, data), write_report(directory)]
     if as_json:
         typer.echo(json.dumps(data, indent=1))
         return

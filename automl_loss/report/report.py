@@ -11,7 +11,8 @@ def write_report(directory: Path) -> Path:
     """Draw the figures of a run and write its report, in place of an earlier one.
 
     Nothing is read but the run directory, and nothing in it is changed but `report.html` and `figures/`. A
-    run that is going on or was interrupted gives a report of what there is.
+    run that is going on or was interrupted gives a report of what there is. A landscape that `autoloss landscape`
+    drew is shown, too.
 
     Args:
         directory: of the run.
@@ -23,8 +24,10 @@ def write_report(directory: Path) -> Path:
         AutolossError: it is no run directory, one of its files is broken, or the report cannot be written.
     """
     from automl_loss.report.figures import draw_figures
+    from automl_loss.report.landscape import draw_landscape
     from automl_loss.report.page import render_page
     from automl_loss.report.record import RunRecord
+    from automl_loss.search.landscape import FILE, FOLDER, read_landscape
 
     directory = Path(directory)
     run = RunRecord.read(directory)
@@ -35,6 +38,8 @@ def write_report(directory: Path) -> Path:
         for drawing in drawings:
             (folder / f"{drawing.name}.png").write_bytes(drawing.png)
             (folder / f"{drawing.name}.svg").write_text(drawing.svg, encoding="utf-8")
+    if (directory / FOLDER / FILE).exists():
+        drawings += draw_landscape(read_landscape(directory))
     page = directory / "report.html"
     replace_text(page, render_page(run, drawings))
     return page

@@ -31,7 +31,11 @@ def test_it_draws_and_says_how_flat_each_minimum_is(
     assert json.loads((directory / "result.json").read_text())["test"]["returned"] != "task_loss"
     assert main(["landscape", str(directory), *SMALL]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2:] == [str(directory / "landscape" / f"{name}.png") for name in ("surfaces", "flatness")]
+    drawn = [str(directory / "landscape" / f"{name}.png") for name in ("surfaces", "flatness")]
+    assert lines[-3:] == [*drawn, str(directory / "report.html")]
+    page = (directory / "report.html").read_text(encoding="utf-8")
+    assert all(f'id="{name}"' in page for name in ("surfaces", "flatness"))
+    assert "<image" not in page
     data = json.loads((directory / "landscape" / "landscape.json").read_text())
     mean = data["networks"]["task_loss"]["flatness"]["validation_task_loss"]["mean"]
     assert any(line.startswith(f"  mse: {mean:+.4f} ± 0.0000") for line in lines)
