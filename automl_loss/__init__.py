@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from automl_loss.errors import EvaluationError as EvaluationError
     from automl_loss.errors import ExpressionError as ExpressionError
     from automl_loss.errors import Interrupted as Interrupted
+    from automl_loss.errors import MissingDataError as MissingDataError
     from automl_loss.errors import NoValidCandidateError as NoValidCandidateError
     from automl_loss.errors import PluginError as PluginError
     from automl_loss.errors import RecipeError as RecipeError
@@ -71,6 +72,7 @@ _HOMES = {
         "EvaluationError",
         "ExpressionError",
         "Interrupted",
+        "MissingDataError",
         "NoValidCandidateError",
         "PluginError",
         "RecipeError",

@@ -23,6 +23,10 @@ class RecipeError(AutolossError):
         super().__init__("\n".join(self.problems))
 
 
+class MissingDataError(RecipeError):
+    """A task's files are not there; the message says where they were looked for. A dry run goes on without them."""
+
+
 class PluginError(AutolossError):
     """A plugin is missing, ambiguous, or broken; the message names plugin, package and remedy."""
 

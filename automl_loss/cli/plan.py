@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from automl_loss.errors import MissingDataError, RecipeError
+
 if TYPE_CHECKING:
     from automl_loss.recipe import Recipe
 
@@ -17,7 +19,11 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
     from automl_loss.search.notices import notices
     from automl_loss.search.setup import set_up
 
-    setup = set_up(recipe)
+    try:
+        setup = set_up(recipe)
+    except MissingDataError as error:
+        _show_without_data(recipe, error, as_json=as_json)
+        return
     plan = describe(recipe, setup.problem)
     path = setup.engine.with_lr(0.01).path if recipe.training.lr == "auto" else setup.engine.path
     network = f"{setup.engine.network.parameters:,} parameters, {setup.engine.width} networks at once"
@@ -37,3 +43,30 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
     typer.echo(f"\nnetwork: {network}\nmeta-gradient: {path.value}")
     for notice in notices(setup):
         typer.echo(f"note: {notice}")
+
+
+def _show_without_data(recipe: Recipe, error: MissingDataError, *, as_json: bool) -> None:
+    """The plan of a recipe whose data are not there yet."""
+    from automl_loss.recipe import describe
+    from automl_loss.search.setup import check_network, check_task
+
+    problem, problems = check_task(recipe)
+    if problems:
+        raise RecipeError(problems)
+    parameters, width = check_network(recipe, problem)
+    plan = describe(recipe, problem)
+    if as_json:
+        data = {
+            "recipe": recipe.to_data(),
+            "stages": [{"stage": stage.name, "steps": stage.steps} for stage in plan.stages],
+            "steps": plan.steps,
+            "parameters": parameters,
+            "width": width,
+            "meta_gradient": None,
+            "notices": [*recipe.notices, str(error)],
+        }
+        typer.echo(json.dumps(data, indent=2))
+        return
+    typer.echo(str(plan))
+    typer.echo(f"\nnetwork: {parameters:,} parameters, {width} networks at once")
+    typer.echo(f"note: the data are not there, so they were not looked at. {error}")

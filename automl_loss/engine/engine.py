@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -92,14 +93,18 @@ class Engine:
 
     def with_lr(self, lr: float) -> Engine:
         """The same engine at a learning rate; the data are shared."""
+        return self.with_training(lr=lr)
+
+    def with_training(self, **changes: Any) -> Engine:
+        """The same engine under other settings of training; the data are shared."""
         other = copy.copy(self)
         other.__dict__ = {
             k: v
             for k, v in self.__dict__.items()
             if not isinstance(getattr(Engine, k, None), cached_property)
         }
-        other.source = replace(self.source, training=self.training.model_copy(update={"lr": lr}))
-        other._token = f"{self._token}@{lr!r}"
+        other.source = replace(self.source, training=self.training.model_copy(update=changes))
+        other._token = f"{self._token}@{sorted(changes.items())!r}"
         return other
 
     def population(self, losses: Sequence[Loss]) -> Population:

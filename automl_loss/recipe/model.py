@@ -66,6 +66,10 @@ class Retraining(Section):
     lr: Literal["auto"] | PositiveFloat = Field(
         "auto", description="auto: the found loss and the task loss each at their best rate on validation"
     )
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)], ...] | None = Field(
+        None,
+        description="fractions of the steps where lr is multiplied by `training.gamma`; null: training's",
+    )
 
 
 class ExecutorOptions(Section):

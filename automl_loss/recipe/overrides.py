@@ -15,7 +15,14 @@ from automl_loss.recipe.sections import SECTIONS, SectionKind
 
 _BY_KEY = {section.key: section for section in SECTIONS}
 _PRESETS: dict[str, dict[str, Any]] = {
-    "published": {"steps": 250, "lr": 1e-3, "inner_steps": 1, "gradient": "exact", "states": "initial"},
+    "published": {
+        "steps": 250,
+        "lr": 1e-3,
+        "inner_steps": 1,
+        "gradient": "exact",
+        "states": "initial",
+        "refused": "exact",
+    },
     "none": {"steps": 0},
 }
 

@@ -84,6 +84,10 @@ class LaneTrainer:
         self._chunk = chunk
         self._folder = folder
 
+    def under(self, engine: Engine) -> LaneTrainer:
+        """A trainer of the same run on another engine."""
+        return LaneTrainer(engine, self._executor, self._memory, self._chunk, self._folder)
+
     def train(
         self,
         stage: str,
@@ -102,7 +106,12 @@ class LaneTrainer:
             progress: called with (lanes done, lanes in all) after each chunk.
         """
         chunks = cut(lanes, self._chunk)
-        keys = [f"{stage}/{digest([[lane.to_json() for lane in chunk], steps])}" for chunk in chunks]
+        # What else a run depends on may not change when it is resumed.
+        schedule = list(self.engine.training.milestones)
+        keys = [
+            f"{stage}/{digest([[lane.to_json() for lane in chunk], steps, *([schedule] if schedule else [])])}"
+            for chunk in chunks
+        ]
         known = [self._recall(key, test is not None) for key in keys]
         missing = [chunk for chunk, found in zip(chunks, known, strict=True) if found is None]
         fresh: Iterator[list[Trained]] = self._executor.map(

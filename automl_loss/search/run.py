@@ -170,6 +170,8 @@ class Run:
             "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
         )
         lr = None if settings.lr == "auto" else settings.lr
+        if settings.milestones is not None:
+            trainer = trainer.under(trainer.engine.with_training(milestones=settings.milestones))
         with self._watch.phase("retraining"):
             retrained = retrain(trainer, losses, settings.steps, settings.seeds, lr, self._counter)
         return retrained, returned

@@ -15,8 +15,9 @@ from automl_loss.engine.corruption import check_options
 from automl_loss.engine.engine import Engine
 from automl_loss.engine.import_path import import_object
 from automl_loss.engine.imported import ImportedModel
+from automl_loss.engine.network import Network
 from automl_loss.engine.source import EngineSource
-from automl_loss.engine.width import MOST
+from automl_loss.engine.width import MOST, width_for
 from automl_loss.errors import RecipeError
 from automl_loss.expression.primitive import PrimitiveSet
 from automl_loss.losses.problem import Problem
@@ -87,6 +88,20 @@ def check_task(recipe: Recipe) -> tuple[Problem, list[str]]:
     """The problem of a recipe's task as the task states it, and why the common options do not fit it."""
     problem = _task_maker(recipe.task, recipe.folder)().problem()
     return problem, [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
+
+
+def check_network(recipe: Recipe, problem: Problem) -> tuple[int, int]:
+    """Parameters of a recipe's network, and how many of them are trained at once, without the task's data.
+
+    Raises:
+        EvaluationError: the network cannot be worked with.
+    """
+    network = Network(
+        _model_maker(recipe.model, recipe.folder)(), problem, torch.device("cpu"), torch.float32
+    )
+    batchable, _ = network.probe(torch.zeros(2, *problem.input_shape))
+    width = recipe.training.width or width_for(network, batchable=batchable)
+    return network.parameters, width if batchable else 1
 
 
 def make_engine(recipe: Recipe) -> Engine:

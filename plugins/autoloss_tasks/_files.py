@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from automl_loss import EvaluationError, PluginConfig, RecipeError
+from automl_loss import EvaluationError, MissingDataError, PluginConfig
 
 
 class FilesConfig(PluginConfig):
@@ -75,7 +75,7 @@ class DataFolder:
             remote: what to fetch when there is none, if the recipe allows it.
 
         Raises:
-            RecipeError: it is nowhere, and may not be fetched.
+            MissingDataError: it is nowhere, and may not be fetched.
             EvaluationError: it cannot be fetched, or is another file than the known one.
         """
         places = self.places
@@ -86,7 +86,7 @@ class DataFolder:
         if self.config.download:
             return _fetch(remote, places[-1])
         looked = ", ".join(f"{place}{'' if place.is_dir() else ' (no such folder)'}" for place in places)
-        raise RecipeError(
+        raise MissingDataError(
             f"task.folder: no file {names[0]!r} of {self.data_set}; looked in {looked}. Name the folder that "
             f"has it by `folder: path`, or have it fetched by `download: true`."
         )

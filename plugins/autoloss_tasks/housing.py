@@ -13,7 +13,7 @@ import numpy as np
 
 from autoloss_tasks._files import DataFolder, FilesConfig, Remote
 from autoloss_tasks.tabular import Array, TabularTask
-from automl_loss import EvaluationError
+from automl_loss import EvaluationError, Problem
 
 
 class California(TabularTask):
@@ -31,6 +31,10 @@ class California(TabularTask):
 
     class Config(FilesConfig):
         """Options of the task."""
+
+    def problem(self) -> Problem:
+        """Regression of one target on 8 features; no file is read."""
+        return Problem.regression((8,))
 
     def load(self) -> tuple[Array, Array]:
         """Median income, house age, rooms, bedrooms, population, people per household, latitude, longitude; value."""
@@ -72,6 +76,10 @@ class Boston(TabularTask):
 
     class Config(FilesConfig):
         """Options of the task."""
+
+    def problem(self) -> Problem:
+        """Regression of one target on 13 features; no file is read."""
+        return Problem.regression((13,))
 
     def load(self) -> tuple[Array, Array]:
         """Features, and the value in units of 1,000 dollars, of `boston_housing.npz` or UCI's `housing.data`."""

@@ -53,3 +53,25 @@ def test_a_file_comes_before_a_shipped_recipe_of_its_name(
     monkeypatch.chdir(tmp_path)
     Path("quickstart").write_text("task: digits\nseed: 77\n")
     assert load_recipe("quickstart").seed == 77
+
+
+def test_each_row_of_the_paper_has_its_published_settings() -> None:
+    rows = [name for name in NAMES if name.startswith("paper/")]
+    assert len(rows) == 19
+    for name in rows:
+        recipe = load_recipe(name)
+        assert (recipe.tuning.gradient, recipe.tuning.states, recipe.tuning.refused) == (
+            "exact",
+            "initial",
+            "exact",
+        )
+        assert (recipe.training.scale, recipe.training.lr, recipe.training.steps) == ("free", 0.01, 500)
+        assert (recipe.training.batch_size, recipe.budget.candidates) == (128, 25 * 50)
+        long = name.startswith(("paper/cifar", "paper/svhn"))
+        assert recipe.retraining.steps == (150_000 if long else 10_000)
+        decays = [round(share * recipe.retraining.steps) for share in recipe.retraining.milestones or ()]
+        assert decays == ([100_000, 135_000] if long else [])
+        plain = name.startswith("paper/mnist")
+        assert (recipe.training.momentum, recipe.training.weight_decay) == (
+            (0.0, 0.0) if plain else (0.9, 5e-4)
+        )

@@ -242,3 +242,12 @@ def test_a_faulty_strategy_is_named(body: str, error: type[Exception], said: str
     plugin = {"kind": "strategy", "name": "faulty", "path": f"{tmp_path}/faulty.py:Faulty"}
     with pytest.raises(error, match=said):
         run(tiny(plugins=[plugin], strategy={"name": "faulty"}), directory=tmp_path / "run")
+
+
+def test_retraining_has_milestones_of_its_own(tmp_path: Path) -> None:
+    def tested(name: str, retraining: dict[str, Any]) -> list[float]:
+        recipe = tiny(retraining={"seeds": 2, "steps": 40, "lr": 0.05, **retraining})
+        return list(run(recipe, directory=tmp_path / name).data["test"]["task_loss"]["last_step"]["values"])
+
+    assert tested("none", {}) == tested("empty", {"milestones": []})
+    assert tested("early", {"milestones": [0.025]}) != tested("late", {"milestones": [0.9]})
