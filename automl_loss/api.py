@@ -134,7 +134,8 @@ def read_loss(path: str | Path) -> tuple[Loss, Problem]:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         shape = tuple(data["problem"]["input_shape"])
-        problem = Problem(**{**data["problem"], "input_shape": shape})
+        prior = tuple(data["problem"].get("class_prior", ()))
+        problem = Problem(**{**data["problem"], "input_shape": shape, "class_prior": prior})
         return _loss_of(data), problem
     except (FileNotFoundError, NotADirectoryError):
         raise RecipeError(

@@ -31,7 +31,7 @@ from automl_loss.engine.probes import (
     signatures,
 )
 from automl_loss.engine.settings import TrainingSettings, TuningSettings
-from automl_loss.engine.source import EngineSource, problem_of
+from automl_loss.engine.source import EngineSource, class_prior, problem_of
 from automl_loss.engine.states import Trajectory, TuningStep, initial_step, trajectory_step
 from automl_loss.engine.training import Schedule, Trained, initial_state, train_together
 from automl_loss.engine.tuning import HELD_OUT, Triple, Tuned, Tuner
@@ -63,8 +63,9 @@ class Engine:
             raise EvaluationError("device 'cuda' was asked for, but torch finds no GPU; use `--device cpu`.")
         self._dtype: torch.dtype = getattr(torch, source.dtype)
         self.task = source.task()
-        self.problem = problem_of(self.task, source.options)
-        splits = corrupt(self.task.splits(source.seed), source.options, self.problem, source.seed)
+        stated = problem_of(self.task, source.options)
+        splits = corrupt(self.task.splits(source.seed), source.options, stated, source.seed)
+        self.problem = replace(stated, class_prior=class_prior(splits.train.y, stated))
         self.train_rows = Rows.of(splits.train, self.problem, self.device, self._dtype)
         self.validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)
         self.metric: Metric = get_metric(self.problem.metric, self.problem, source.folder)

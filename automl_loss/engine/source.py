@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from automl_loss.engine.corruption import TaskOptions
 from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
@@ -50,3 +54,14 @@ def problem_of(task: Task, options: TaskOptions) -> Problem:
     """The task's problem, with the metric that the recipe chose."""
     problem = task.problem()
     return problem if options.metric is None else replace(problem, metric=options.metric)
+
+
+def class_prior(labels: npt.NDArray[Any], problem: Problem) -> tuple[float, ...]:
+    """Share of each class among training labels `(rows,)`; empty for regression.
+
+    A class without a row counts as one.
+    """
+    if not problem.is_classification:
+        return ()
+    counts = np.maximum(np.bincount(labels, minlength=problem.classes), 1)
+    return tuple((counts / counts.sum()).tolist())

@@ -50,6 +50,9 @@ class Primitive:
         opcode: instruction of the compiled kernels, or `None` when there is none.
         value: the number a constant terminal stands for; `None` for `y`, `f` and functions.
         commutative: whether argument order is irrelevant.
+        sample: makes of a terminal a number whenever a strategy writes it into a tree (an ephemeral constant); of
+            the `Problem` and a numpy `Generator`. `None`: the terminal stays as it is.
+        of_classes: whether it makes sense in classification alone.
     """
 
     name: str
@@ -60,6 +63,8 @@ class Primitive:
     opcode: Opcode | None = field(default=None, compare=False, repr=False)
     value: float | None = field(default=None, compare=False, repr=False)
     commutative: bool = field(default=False, compare=False, repr=False)
+    sample: Callable[..., float] | None = field(default=None, compare=False, repr=False)
+    of_classes: bool = field(default=False, compare=False, repr=False)
 
 
 class PrimitiveSet(ABC):

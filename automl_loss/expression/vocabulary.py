@@ -179,11 +179,13 @@ Y = Primitive("y", 0, source="y", opcode=Opcode.Y)
 """The target."""
 F = Primitive("f", 0, source="f", opcode=Opcode.F)
 """The prediction."""
+PRIOR = Primitive("prior", 0, source="prior", of_classes=True)
+"""The share of the class among the training rows; of a binary problem, of class 1."""
 ONE = Primitive("1", 0, source="1.0", opcode=Opcode.CONSTANT, value=1.0)
 MINUS_ONE = Primitive("-1", 0, source="-1.0", opcode=Opcode.CONSTANT, value=-1.0)
 
 STANDARD_FUNCTIONS = (ADD, SUB, MUL, DIV, MIN, MAX, SIGN, SQUARE, ABS, LOG, SQRT, TANH, EXP, SIGMOID, POWER)
-STANDARD_TERMINALS = (Y, F, ONE, MINUS_ONE)
+STANDARD_TERMINALS = (Y, F, ONE, MINUS_ONE, PRIOR)
 
 _BY_NAME = {primitive.name: primitive for primitive in (*STANDARD_FUNCTIONS, *STANDARD_TERMINALS)}
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from automl_loss.expression import Program
+    from automl_loss.losses.problem import Problem
 
 Space = Literal["prediction", "raw"]
 
@@ -60,6 +61,10 @@ class Loss(ABC):
     @abstractmethod
     def with_weights(self, weights: tuple[float, ...]) -> Self:
         """The same loss with other weights."""
+
+    def for_problem(self, problem: Problem) -> Self:
+        """The same loss for a problem; what it holds of class shares becomes the problem's."""
+        return self
 
     @abstractmethod
     def with_scale(self, scale: float) -> Self:

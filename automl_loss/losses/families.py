@@ -29,6 +29,7 @@ class Family:
         source: the same as Python text, in `prediction`, `target`, `log_p`, `residual` and the parameters.
         latex: in p and r, with `<name>` where a parameter stands.
         ranges: open intervals that parameters must lie in; any finite number where there is none.
+        needs_prior: whether function and source take `prior`, too: `(classes,)` shares of the classes.
     """
 
     function: Callable[..., Tensor]
@@ -36,6 +37,7 @@ class Family:
     source: str
     latex: str
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    needs_prior: bool = False
 
 
 def _log_p(raw: Tensor, target: Tensor) -> Tensor:
@@ -72,6 +74,14 @@ def _gce(raw: Tensor, target: Tensor, q: float) -> Tensor:
 def _symmetric_ce(raw: Tensor, target: Tensor, alpha: float, beta: float) -> Tensor:
     log_p = _log_p(raw, target)
     return -alpha * log_p - 4.0 * beta * log_p.expm1()
+
+
+def _class_weighted(raw: Tensor, target: Tensor, prior: Tensor) -> Tensor:
+    return -_log_p(raw, target) / (len(prior) * prior[target])
+
+
+def _logit_adjusted(raw: Tensor, target: Tensor, tau: float, prior: Tensor) -> Tensor:
+    return -_log_p(raw + tau * prior.log(), target)
 
 
 def _absolute(raw: Tensor, target: Tensor) -> Tensor:
@@ -139,10 +149,25 @@ _CLASSIFICATION = {
         r"-<alpha> \log p + 4 \cdot <beta> (1 - p)",
     ),
     "mae": Family(_absolute, {}, "-2.0 * torch.expm1(log_p)", r"2 (1 - p)"),
+    "class_weighted_ce": Family(
+        _class_weighted,
+        {},
+        "-log_p / (len(prior) * prior[target])",
+        r"-\frac{\log p}{n \pi_y}",
+        needs_prior=True,
+    ),
+    "logit_adjusted_ce": Family(
+        _logit_adjusted,
+        {"tau": 1.0},
+        "torch.nn.functional.cross_entropy(prediction + tau * torch.log(prior), target, reduction='none')",
+        r"-\log \frac{p \pi_y^{<tau>}}{\sum_i p_i \pi_i^{<tau>}}",
+        needs_prior=True,
+    ),
 }
 """Sources: focal, Lin et al. arXiv 1708.02002; Poly-1, Leng et al. arXiv 2204.12511; generalised
 cross-entropy, Zhang & Sabuncu arXiv 1805.07836; symmetric cross-entropy with log 0 = -4, Wang et al. arXiv
-1908.06112; MAE, Ghosh et al. arXiv 1712.09482; label smoothing, Szegedy et al. arXiv 1512.00567."""
+1908.06112; MAE, Ghosh et al. arXiv 1712.09482; label smoothing, Szegedy et al. arXiv 1512.00567; logit adjustment,
+Menon et al. arXiv 2007.07314."""
 
 _BINARY = {"binary_cross_entropy": _CLASSIFICATION["cross_entropy"]} | {
     name: family for name, family in _CLASSIFICATION.items() if name != "cross_entropy"

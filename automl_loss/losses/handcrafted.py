@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_BALANCED = 1.2
+"""The most frequent class over the rarest, below which class shares make no difference."""
+
+
 @dataclass(frozen=True)
 class HandcraftedLoss(Loss):
     """A loss from the literature, on raw outputs.
@@ -24,6 +28,7 @@ class HandcraftedLoss(Loss):
         kind: of the problem it is for.
         parameters: of the family, as a mapping or as pairs; those left out have their defaults.
         scale: one constant.
+        prior: share of each class, for the families that take it; empty: all classes alike.
 
     Raises:
         ValueError: there is no such family for the kind of problem, it has no such parameter, or the
@@ -38,6 +43,7 @@ class HandcraftedLoss(Loss):
     kind: Kind
     parameters: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
     scale: float = 1.0
+    prior: tuple[float, ...] = ()
     weights: tuple[float, ...] = field(default=(), init=False, repr=False)
     space: Space = field(default="raw", init=False, repr=False)
 
@@ -78,6 +84,10 @@ class HandcraftedLoss(Loss):
         if self.kind == "binary":
             prediction = torch.cat([torch.zeros_like(prediction), prediction], dim=-1)
             target = target.reshape(len(prediction)).long()
+        if family.needs_prior:
+            classes = prediction.shape[-1]
+            shares = torch.tensor(self.prior or (1.0 / classes,) * classes, dtype=prediction.dtype)
+            return family.function(prediction, target, prior=shares.to(prediction.device), **parameters)
         return family.function(prediction, target, **parameters)
 
     @property
@@ -101,6 +111,11 @@ class HandcraftedLoss(Loss):
             raise ValueError(f"{self.key} has no weights but got {len(weights)}.")
         return self
 
+    def for_problem(self, problem: Problem) -> Self:
+        """See `Loss.for_problem`."""
+        needed = families_of(self.kind)[self.name].needs_prior
+        return replace(self, prior=problem.class_prior) if needed else self
+
     def with_scale(self, scale: float) -> Self:
         """The same loss with another scale."""
         return replace(self, scale=scale)
@@ -113,6 +128,7 @@ class HandcraftedLoss(Loss):
             "problem": self.kind,
             "parameters": dict(self.parameters),
             "scale": self.scale,
+            **({"prior": list(self.prior)} if self.prior else {}),
         }
 
     def to_source(self) -> str:
@@ -125,6 +141,11 @@ class HandcraftedLoss(Loss):
             if self.kind == "binary":
                 lines.append("prediction = torch.cat([torch.zeros_like(prediction), prediction], dim=-1)")
                 lines.append("target = target.reshape(len(prediction)).long()")
+            if family.needs_prior:
+                uniform = "torch.full_like(prediction[0], 1.0 / prediction.shape[-1])"
+                lines.append(
+                    f"prior = prediction.new_tensor({self.prior})" if self.prior else f"prior = {uniform}"
+                )
             if "log_p" in family.source:
                 lines.append(
                     "log_p = -torch.nn.functional.cross_entropy(prediction, target, reduction='none')"
@@ -150,15 +171,20 @@ def task_loss(problem: Problem) -> HandcraftedLoss:
 
 
 def catalogue(problem: Problem) -> tuple[HandcraftedLoss, ...]:
-    """The handcrafted losses that a found loss has to stand beside; the task loss first."""
+    """The handcrafted losses that a found loss has to stand beside; the task loss first.
+
+    Those that are made for rare classes are left out where all classes are known to be nearly as frequent.
+    """
+    prior = problem.class_prior
+    balanced = bool(prior) and max(prior) < _BALANCED * min(prior)
     settings: dict[str, tuple[dict[str, float], ...]] = {
         "label_smoothing": ({"epsilon": 0.1}, {"epsilon": 0.2}),
         "gce": ({"q": 0.3}, {"q": 0.5}, {"q": 0.7}, {"q": 0.9}),
     }
     rest = [
-        HandcraftedLoss(name, problem.kind, parameters)
-        for name in families_of(problem.kind)
-        if name != problem.task_loss
+        HandcraftedLoss(name, problem.kind, parameters).for_problem(problem)
+        for name, family in families_of(problem.kind).items()
+        if name != problem.task_loss and not (family.needs_prior and balanced)
         for parameters in settings.get(name, ({},))
     ]
     return (task_loss(problem), *rest)

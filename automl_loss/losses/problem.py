@@ -20,6 +20,7 @@ class Problem:
         output_dim: number of raw outputs: classes, 1 for binary, targets for regression.
         task_loss: the loss one would use without a search: `cross_entropy`, `binary_cross_entropy` or `mse`.
         metric: name of the metric that fitness is (`error`, `mse`, ...), or an import path `module:function`.
+        class_prior: share of each class among the training rows; empty for regression, and until data are loaded.
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Problem:
     output_dim: int
     task_loss: str
     metric: str
+    class_prior: tuple[float, ...] = ()
 
     @property
     def is_classification(self) -> bool:

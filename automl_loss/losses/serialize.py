@@ -27,7 +27,8 @@ def loss_from_json(
     """
     kind = data.get("kind")
     if kind == "handcrafted":
-        return HandcraftedLoss(data["name"], data["problem"], data["parameters"], data["scale"])
+        prior = tuple(data.get("prior", ()))
+        return HandcraftedLoss(data["name"], data["problem"], data["parameters"], data["scale"], prior)
     if kind != "symbolic":
         raise ValueError(f"unknown kind of loss {kind!r}; accepted are 'symbolic' and 'handcrafted'.")
     try:
@@ -41,6 +42,7 @@ def loss_from_json(
         scale=data["scale"],
         activation=data["activation"],
         weighted=data["weighted"],
+        prior=tuple(data.get("prior", ())),
     )
 
 

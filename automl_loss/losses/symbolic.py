@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from automl_loss.expression import Expression, Program, canonical_key, compile_program, to_latex, to_source
 from automl_loss.losses.base import Loss, Space
+from automl_loss.losses.problem import Problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +26,7 @@ class SymbolicLoss(Loss):
         scale: one constant outside of the weights and the activation.
         activation: of the output; `softplus` makes the loss non-negative.
         weighted: whether the weights may be tuned; it decides which expressions are equivalent.
+        prior: what the terminal `prior` stands for, one number a class; empty: all classes alike.
 
     Raises:
         ValueError: the number of weights is not the number of nodes, or the activation is unknown.
@@ -40,6 +42,7 @@ class SymbolicLoss(Loss):
     scale: float = 1.0
     activation: Activation = "identity"
     weighted: bool = True
+    prior: tuple[float, ...] = ()
     space: Space = field(default="prediction", init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,7 +62,11 @@ class SymbolicLoss(Loss):
 
         if weights is None and any(weight != 1.0 for weight in self.weights):
             weights = torch.tensor(self.weights, dtype=prediction.dtype, device=prediction.device)
-        result = self.expression.evaluate({"f": prediction, "y": target}, weights)
+        inputs = {"f": prediction, "y": target}
+        if self._has_prior:
+            shares = torch.tensor(self._shares(prediction.shape[-1]), dtype=prediction.dtype)
+            inputs["prior"] = shares.to(prediction.device).expand_as(prediction)
+        result = self.expression.evaluate(inputs, weights)
         return torch.nn.functional.softplus(result) if self.activation == "softplus" else result
 
     @cached_property
@@ -85,6 +92,18 @@ class SymbolicLoss(Loss):
         """The same loss with other weights."""
         return replace(self, weights=weights)
 
+    def for_problem(self, problem: Problem) -> Self:
+        """See `Loss.for_problem`."""
+        return replace(self, prior=problem.class_prior) if self._has_prior else self
+
+    @cached_property
+    def _has_prior(self) -> bool:
+        return self.expression.contains("prior")
+
+    def _shares(self, outputs: int) -> tuple[float, ...]:
+        """The prior of each output; the one output of a binary problem is class 1."""
+        return self.prior[-outputs:] or (1.0 / max(2, outputs),) * outputs
+
     def with_scale(self, scale: float) -> Self:
         """The same loss with another scale."""
         return replace(self, scale=scale)
@@ -98,11 +117,16 @@ class SymbolicLoss(Loss):
             "scale": self.scale,
             "activation": self.activation,
             "weighted": self.weighted,
+            **({"prior": list(self.prior)} if self.prior else {}),
         }
 
     def to_source(self) -> str:
         """See `Loss.to_source`."""
-        body = f"f, y = prediction, target\n{to_source(self.expression, self.weights)}"
+        lines = ["f, y = prediction, target"]
+        if self._has_prior:
+            own = f"f.new_tensor({self.prior})[-f.shape[-1] :].expand_as(f)"
+            lines.append(f"prior = {own if self.prior else 'torch.full_like(f, 1.0 / max(2, f.shape[-1]))'}")
+        body = "\n".join([*lines, to_source(self.expression, self.weights)])
         if self.activation == "identity":
             return body
         statements, _, value = body.rpartition("return ")

@@ -122,7 +122,8 @@ def _one(target: Target, folder: Path, title: str, notify: Callback) -> Transfer
 def _train(target: Target, place: RunDirectory, ledger: Ledger, notify: Callback) -> dict[str, Any]:
     started, recipe = time.perf_counter(), target.recipe
     engine = make_engine(recipe)
-    usual, (loss,) = task_loss(engine.problem), engine.match_scale([target.loss])
+    own = target.loss.for_problem(engine.problem)
+    usual, (loss,) = task_loss(engine.problem), engine.match_scale([own])
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "status": "trained",
@@ -138,7 +139,7 @@ def _train(target: Target, place: RunDirectory, ledger: Ledger, notify: Callback
         "parameters": engine.network.parameters,
         "versions": versions(recipe),
     }
-    ratio = float(engine.gradient_ratios([target.loss])[0])
+    ratio = float(engine.gradient_ratios([own])[0])
     if not LEAST_GRADIENT <= ratio < math.inf:
         sentence = (
             f"Keep {task_loss_name(usual.key)}: the loss trains nothing here; its gradient at the initial network is "

@@ -67,7 +67,7 @@ class ExpressionStrategy(SearchStrategy):
         self, config: Any, problem: Problem, primitives: PrimitiveSet, rng: np.random.Generator
     ) -> None:
         super().__init__(config, problem, primitives, rng)
-        self._trees = TreeGenerator(primitives)
+        self._trees = TreeGenerator(primitives, problem)
         self._novelty = Novelty(weighted=self.tuned)
         self._generation = 0
         self._last_id = 0
@@ -111,5 +111,5 @@ class ExpressionStrategy(SearchStrategy):
             weights=tuple(weights),
             activation=self.config.activation,
             weighted=self.tuned,
-        )
+        ).for_problem(self.problem)
         return Candidate(id, loss, self._generation, proposal.parents)

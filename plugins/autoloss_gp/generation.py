@@ -8,7 +8,7 @@ import numpy as np
 from deap import gp
 
 from autoloss_gp.python_random import python_random
-from automl_loss import Expression, PrimitiveSet
+from automl_loss import Expression, PrimitiveSet, Problem, constant
 
 
 class TreeGenerator:
@@ -20,15 +20,20 @@ class TreeGenerator:
     nothing is compiled.
 
     Args:
-        primitives: the words of the trees.
+        primitives: the words of the trees; those of classification are left out elsewhere.
+        problem: what terminals that become numbers depend on.
     """
 
-    def __init__(self, primitives: PrimitiveSet) -> None:
-        self._words = {word.name: word for word in (*primitives.functions, *primitives.terminals)}
+    def __init__(self, primitives: PrimitiveSet, problem: Problem) -> None:
+        self._problem = problem
+        terminals = [
+            word for word in primitives.terminals if problem.is_classification or not word.of_classes
+        ]
+        self._words = {word.name: word for word in (*primitives.functions, *terminals)}
         self._deap_set = gp.PrimitiveSet("loss", 0)
         for function in primitives.functions:
             self._deap_set.addPrimitive(function, function.arity, name=function.name)
-        for terminal in primitives.terminals:
+        for terminal in terminals:
             self._deap_set.addTerminal(terminal, name=terminal.name)
 
     def half_and_half(self, depth: tuple[int, int], rng: np.random.Generator) -> Expression:
@@ -43,9 +48,11 @@ class TreeGenerator:
         """
         with python_random(rng):
             nodes = gp.genHalfAndHalf(self._deap_set, *depth)
-        return self._read(iter(nodes))
+        return self._read(iter(nodes), rng)
 
-    def _read(self, nodes: Iterator[gp.Primitive | gp.Terminal]) -> Expression:
+    def _read(self, nodes: Iterator[gp.Primitive | gp.Terminal], rng: np.random.Generator) -> Expression:
         """The next whole subtree of DEAP's nodes, which come in pre-order."""
         word = self._words[next(nodes).name]
-        return Expression(word, tuple(self._read(nodes) for _ in range(word.arity)))
+        if word.sample is not None:
+            return Expression(constant(word.sample(self._problem, rng)))
+        return Expression(word, tuple(self._read(nodes, rng) for _ in range(word.arity)))

@@ -9,8 +9,8 @@ from torch.nn import functional
 from autoloss_baselines.handcrafted import Handcrafted
 from automl_loss import Candidate, Outcome, PrimitiveSet, Problem, Status, standard_primitives
 
-MULTICLASS = Problem.classification((4,), 3)
-BINARY = Problem.classification((4,), 2)
+MULTICLASS = Problem("multiclass", (4,), 3, "cross_entropy", "error", (0.6, 0.3, 0.1))
+BINARY = Problem("binary", (4,), 1, "binary_cross_entropy", "error", (0.8, 0.2))
 REGRESSION = Problem.regression((4,), 2)
 
 

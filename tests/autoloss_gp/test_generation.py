@@ -7,7 +7,9 @@ import pytest
 
 from autoloss_gp.generation import TreeGenerator
 from autoloss_gp.primitives import EvoMALPrimitives
-from automl_loss import Expression, parse
+from automl_loss import Expression, Problem, parse
+
+PROBLEM = Problem.classification((4,), 3)
 
 
 def leaf_depths(expression: Expression, depth: int = 0) -> set[int]:
@@ -18,7 +20,7 @@ def leaf_depths(expression: Expression, depth: int = 0) -> set[int]:
 
 @pytest.fixture(scope="module")
 def trees() -> list[Expression]:
-    generator, rng = TreeGenerator(EvoMALPrimitives()), np.random.default_rng(0)
+    generator, rng = TreeGenerator(EvoMALPrimitives(), PROBLEM), np.random.default_rng(0)
     return [generator.half_and_half((2, 4), rng) for _ in range(600)]
 
 
@@ -50,7 +52,7 @@ def test_trees_are_expressions_of_the_set(trees: list[Expression]) -> None:
 
 
 def test_same_generator_state_same_tree() -> None:
-    generator = TreeGenerator(EvoMALPrimitives())
+    generator = TreeGenerator(EvoMALPrimitives(), PROBLEM)
     first, second = (
         [str(generator.half_and_half((0, 3), rng)) for _ in range(20)]
         for rng in (np.random.default_rng(3), np.random.default_rng(3))

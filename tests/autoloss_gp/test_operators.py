@@ -5,7 +5,9 @@ import numpy as np
 from autoloss_gp.generation import TreeGenerator
 from autoloss_gp.operators import crossover, mutate, within_height
 from autoloss_gp.primitives import EvoMALPrimitives
-from automl_loss import Expression, parse
+from automl_loss import Expression, Problem, parse
+
+PROBLEM = Problem.classification((4,), 3)
 
 PRIMITIVES = EvoMALPrimitives()
 
@@ -33,7 +35,7 @@ def test_crossover_with_a_lone_terminal_gives_the_receiver() -> None:
 
 
 def test_mutation_changes_one_subtree_and_reaches_every_node() -> None:
-    rng, trees = np.random.default_rng(0), TreeGenerator(PRIMITIVES)
+    rng, trees = np.random.default_rng(0), TreeGenerator(PRIMITIVES, PROBLEM)
     parent = read("mul(y, log(f))")
     mutants = [mutate(parent, trees, (0, 0), rng) for _ in range(400)]
     leaves = ("y", "f", "1", "-1")
@@ -46,7 +48,7 @@ def test_mutation_changes_one_subtree_and_reaches_every_node() -> None:
 
 
 def test_a_new_subtree_has_a_height_in_the_range() -> None:
-    rng, trees = np.random.default_rng(0), TreeGenerator(PRIMITIVES)
+    rng, trees = np.random.default_rng(0), TreeGenerator(PRIMITIVES, PROBLEM)
     heights = {mutate(read("y"), trees, (0, 2), rng).height for _ in range(200)}
     assert heights == {0, 1, 2}
 

@@ -8,7 +8,9 @@ import pytest
 from autoloss_gp.generation import TreeGenerator
 from autoloss_gp.primitives import EvoMALPrimitives
 from autoloss_gp.repair import is_complete, repair
-from automl_loss import PluginError, Primitive, PrimitiveSet, parse, standard_primitives
+from automl_loss import PluginError, Primitive, PrimitiveSet, Problem, parse, standard_primitives
+
+PROBLEM = Problem.classification((4,), 3)
 
 
 class Lean(PrimitiveSet):
@@ -29,7 +31,7 @@ class Lean(PrimitiveSet):
 
 def test_a_repaired_tree_contains_y_and_f_and_is_at_most_one_level_higher() -> None:
     primitives, rng = EvoMALPrimitives(), np.random.default_rng(0)
-    generator = TreeGenerator(primitives)
+    generator = TreeGenerator(primitives, PROBLEM)
     trees = [generator.half_and_half((0, 3), rng) for _ in range(300)]
     assert sum(not is_complete(tree) for tree in trees) > 50
     for tree in trees:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from support.own import own, write_own
+from support.recipes import tiny
 
-from automl_loss import Outcome, Progress, RecipeError, Result, Status, run
+from automl_loss import Outcome, Progress, RecipeError, Result, Status, load_loss, run
 
 CROSS_ENTROPY = "mul(-1, mul(y, log(f)))"
 SQUARED = "square(sub(y, f))"
@@ -195,3 +197,18 @@ def test_an_installation_that_cannot_be_written_compiles_anew_says_so_once_and_g
     assert done.stderr.count("Set NUMBA_CACHE_DIR to a directory that can be written") == 1
     here = run(recipe, directory=folder / "here")
     assert json.loads(done.stdout) == [[outcome.id, outcome.fitness] for outcome in here.outcomes.values()]
+
+
+def test_losses_of_the_extended_set_run_to_the_end_and_their_module_works(tmp_path: Path) -> None:
+    recipe = tiny(
+        task={"name": "wine", "imbalance": 0.2, "metric": "balanced_error"},
+        primitives={"name": "extended"},
+        strategy={"name": "random", "population": 12, "generations": 1},
+        filters={"rejection": False},
+    )
+    said: list[str] = []
+    result = run(recipe, lambda progress: said.append(progress.message), directory=tmp_path / "run")
+    assert any("prior (extended" in message and "no kernel" in message for message in said)
+    asked = [str(getattr(o.loss, "expression", "")) for o in result.outcomes.values() if o.status.completed]
+    assert any("prior" in text for text in asked)
+    assert load_loss(result.directory)(torch.randn(4, 3), torch.tensor([0, 1, 2, 0])).isfinite()
