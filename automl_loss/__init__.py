@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from automl_loss.api import load_loss as load_loss
     from automl_loss.api import run as run
     from automl_loss.engine.engine import Engine as Engine
+    from automl_loss.engine.import_path import import_object as import_object
     from automl_loss.engine.training import Trained as Trained
     from automl_loss.errors import AutolossError as AutolossError
     from automl_loss.errors import EvaluationError as EvaluationError
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "automl_loss.api": ("load_loss", "run"),
     "automl_loss.engine.engine": ("Engine",),
+    "automl_loss.engine.import_path": ("import_object",),
     "automl_loss.engine.training": ("Trained",),
     "automl_loss.errors": (
         "AutolossError",

@@ -15,7 +15,7 @@ from automl_loss.errors import EvaluationError, RecipeError
 _SHOWN = 10
 
 
-def import_object(path: str, folder: Path | None = None) -> Any:
+def import_object(path: str, folder: Path | None = None, key: str = "import") -> Any:
     """The object at `module:name`.
 
     Modules are looked for where Python looks, and before that in `folder` and the working directory, which
@@ -24,6 +24,7 @@ def import_object(path: str, folder: Path | None = None) -> Any:
     Args:
         path: for example `mypackage.models:Net`; the part after the colon may have dots.
         folder: where the recipe lies.
+        key: of the recipe, where messages are to point to.
 
     Returns:
         Whatever the name stands for.
@@ -35,10 +36,11 @@ def import_object(path: str, folder: Path | None = None) -> Any:
     module_name, colon, name = path.partition(":")
     if not (colon and _is_dotted(module_name) and _is_dotted(name)):
         raise RecipeError(
-            f"import: {path!r} is not an import path; write 'module:name', "
+            f"{key}: {path!r} is not an import path; write 'module:name', "
             f"for example 'mypackage.models:Net' for class Net in mypackage/models.py."
         )
-    found = _module(module_name, path, [Path.cwd()] if folder is None else [folder.resolve(), Path.cwd()])
+    places = [Path.cwd()] if folder is None else [folder.resolve(), Path.cwd()]
+    found = _module(module_name, path, places, key)
     for part in name.split("."):
         if not hasattr(found, part):
             public = [each for each in dir(found) if not each.startswith("_")]
@@ -48,12 +50,12 @@ def import_object(path: str, folder: Path | None = None) -> Any:
                 if close
                 else f"It has {', '.join(public[:_SHOWN]) or 'no names'}."
             )
-            raise RecipeError(f"import: {path!r}: module {module_name!r} has no {name!r}. {hint}")
+            raise RecipeError(f"{key}: {path!r}: module {module_name!r} has no {name!r}. {hint}")
         found = getattr(found, part)
     return found
 
 
-def _module(name: str, path: str, places: list[Path]) -> Any:
+def _module(name: str, path: str, places: list[Path], key: str) -> Any:
     with _on_path(places):
         importlib.invalidate_caches()
         try:
@@ -61,16 +63,16 @@ def _module(name: str, path: str, places: list[Path]) -> Any:
         except ModuleNotFoundError as error:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise EvaluationError(
-                    f"module {name!r} of import path {path!r} needs a module that is not installed: {error}. "
+                    f"{key}: module {name!r} of import path {path!r} needs a module that is not installed: {error}. "
                     f"Install it in this environment."
                 ) from error
             raise RecipeError(
-                f"import: no module {error.name!r} for {path!r}; looked in {', '.join(map(str, places))} "
+                f"{key}: no module {error.name!r} for {path!r}; looked in {', '.join(map(str, places))} "
                 f"and the installed packages. Install the package, or run from the folder that holds it."
             ) from error
         except (Exception, SystemExit) as error:
             raise EvaluationError(
-                f"module {name!r} of import path {path!r} fails when imported: "
+                f"{key}: module {name!r} of import path {path!r} fails when imported: "
                 f"{type(error).__name__}: {error}"
             ) from error
 

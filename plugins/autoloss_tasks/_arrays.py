@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from autoloss_tasks._imports import object_at
 from autoloss_tasks.tabular import Array
-from automl_loss import EvaluationError, RecipeError
+from automl_loss import EvaluationError, RecipeError, import_object
 
 
 def arrays_at(path: str, part: str, options: dict[str, Any], folder: Path | None) -> tuple[Array, Array]:
@@ -32,7 +31,7 @@ def arrays_at(path: str, part: str, options: dict[str, Any], folder: Path | None
     """
     from torch.utils.data import Dataset
 
-    found = object_at(path, folder, part)
+    found = import_object(path, folder, f"task.{part}")
     if not isinstance(found, Dataset):
         if not callable(found):
             raise RecipeError(
