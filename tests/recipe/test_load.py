@@ -305,7 +305,7 @@ def test_published_tuning_is_the_papers(load: Load) -> None:
         "inner_steps": 1,
         "gradient": "exact",
         "states": "initial",
-        "refused": "start",
+        "refused": "exact",
     }
     assert recipe.notices == ()
     assert load("task: digits\ntuning: none\n").tuning.steps == 0
