@@ -3,8 +3,8 @@
     python benchmarks/recovery.py            the four recipes in recipes/recovery, some minutes on two cores
     python benchmarks/recovery.py --smoke    a moment of each, to see that it works
 
-The found loss, the loss that is known to be the best, and the task loss are trained on the same fresh seeds, each at its
-own best rate, and read on test rows. The share of the gap that the search closes is
+The found loss, the loss that is known to be the best, and the task loss are trained on the same fresh seeds, each at
+its own best rate, and read on test rows. The share of the gap that the search closes is
 (task loss - found) / (task loss - known): 1 is the known loss, 0 the task loss.
 """
 
