@@ -27,7 +27,13 @@ def print_summary(console: Console, result: Result) -> None:
         table.add_column(column, justify="left" if not column else "right")
     entries = {test["returned"]: test["learned"], **test["others"]}
     entries["task_loss"] = test["task_loss"]
-    names = {"found": "found", "handcrafted": "best handcrafted", "task_loss": "task loss"}
+    names = {
+        "found": "found",
+        "handcrafted": "best handcrafted",
+        "task_loss": "task loss",
+        "task_loss_on_validation": "task loss on clean rows alone",
+        "task_loss_on_both": "task loss on all rows",
+    }
     for key, entry in entries.items():
         label = names[key] if key == "found" else f"{names[key]}: {entry['loss']}"
         table.add_row(label, _cell(entry), _cell(entry["last_step"]), f"{entry['lr']:.3g}")

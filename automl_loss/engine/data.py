@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,11 @@ class Rows:
     def x(self) -> Tensor:
         """`(rows, *input_shape)` inputs as networks see them, not augmented."""
         return self.stored if self.inputs is None else self.inputs.prepare(self.stored, self.dtype)
+
+    def blocks(self, size: int) -> Iterator[Tensor]:
+        """`x` in pieces of at most `size` rows, prepared one after the other: a large split is never held as floats."""
+        for piece in torch.split(self.stored, size):
+            yield piece if self.inputs is None else self.inputs.prepare(piece, self.dtype)
 
     def __getitem__(self, index: Tensor) -> Rows:
         """Rows by index, augmented and prepared; an index of shape `(P, batch)` gives a batch per network."""

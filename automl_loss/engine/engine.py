@@ -30,6 +30,7 @@ from automl_loss.engine.probes import (
     matched_scales,
     signatures,
 )
+from automl_loss.engine.rearranged import Rearrangement, rearrange
 from automl_loss.engine.settings import TrainingSettings, TuningSettings
 from automl_loss.engine.source import EngineSource, class_prior, problem_of
 from automl_loss.engine.states import Trajectory, TuningStep, initial_step, trajectory_step
@@ -68,9 +69,13 @@ class Engine:
         self.problem = replace(stated, class_prior=class_prior(splits.train.y, stated))
         self.train_rows = Rows.of(splits.train, self.problem, self.device, self._dtype)
         self.validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)
+        if source.rows is not None:
+            self.train_rows, self.validation_rows = rearrange(
+                self.train_rows, self.validation_rows, source.rows, source.seed
+            )
         self.metric: Metric = get_metric(self.problem.metric, self.problem, source.folder)
         self.network = Network(source.model(), self.problem, self.device, self._dtype)
-        batchable, self._random = self.network.probe(self.train_rows.x[:2])
+        batchable, self._random = self.network.probe(next(self.train_rows.blocks(2)))
         self.width = (
             (source.training.width or width_for(self.network, batchable=batchable)) if batchable else 1
         )
@@ -107,6 +112,10 @@ class Engine:
         other.source = replace(self.source, training=self.training.model_copy(update=changes))
         other._token = f"{self._token}@{sorted(changes.items())!r}"
         return other
+
+    def on_rows(self, rows: Rearrangement) -> Engine:
+        """An engine of the same task that trains on validation rows, too, or on them alone."""
+        return Engine(replace(self.source, rows=rows), f"{self._token}@{rows}")
 
     def population(self, losses: Sequence[Loss]) -> Population:
         """Losses, ready to be differentiated together."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,13 +13,14 @@ from torch.func import functional_call, vmap
 
 from automl_loss.engine._attention import plain_attention
 from automl_loss.engine._random import seeded
+from automl_loss.engine.data import Rows
 from automl_loss.engine.layers import Layers
 from automl_loss.errors import EvaluationError
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.model import ModelFactory
 
-_EVALUATION_ELEMENTS = 64_000_000
-"""Input elements per block of rows when evaluating, so that activations of a large split stay within memory."""
+_EVALUATION_ELEMENTS = 16_000_000
+"""Of the widest activation, for a block of rows in evaluation: memory stays bounded, however many rows there are."""
 
 
 @dataclass
@@ -100,6 +102,7 @@ class Network:
         self.parameters = sum(self._sizes)
         self._layers = Layers.of(self._module, problem.input_shape)
         self._channels_last = False
+        self._widest = math.prod(problem.input_shape)
 
     @property
     def module(self) -> nn.Module:
@@ -118,6 +121,7 @@ class Network:
         """
         pair = self.initial(0).expand(2)
         single = self.initial(0)
+        self._widest = self._widest_activation(single, x)
 
         def outputs(state: State, seed: int) -> Tensor:
             leaves = self.leaves(state.theta)
@@ -229,9 +233,10 @@ class Network:
         """Leaves by parameter name."""
         return dict(zip(self._shapes, leaves, strict=True))
 
-    def outputs(self, state: State, x: Tensor) -> Tensor:
-        """Raw outputs `(P, rows, output_dim)` in evaluation mode, without a graph."""
-        rows = max(1, _EVALUATION_ELEMENTS // max(1, state.width * x[0].numel()))
+    def outputs(self, state: State, x: Tensor | Rows) -> Tensor:
+        """Raw outputs `(P, rows, output_dim)` in evaluation mode, without a graph; not augmented."""
+        rows = max(1, _EVALUATION_ELEMENTS // (state.width * self._widest))
+        blocks: Iterable[Tensor] = torch.split(x, rows) if isinstance(x, Tensor) else x.blocks(rows)
         forward: Callable[[Tensor], Tensor]
         if self._layers is not None:
             forward = partial(self._layers.outputs, state.theta)
@@ -239,9 +244,27 @@ class Network:
             leaves = [leaf.detach() for leaf in self.leaves(state.theta)]
             forward = partial(self._evaluate, leaves, state.buffers)
         with torch.no_grad():
-            if len(x) <= rows:
-                return forward(x)
-            return torch.cat([forward(block) for block in torch.split(x, rows)], dim=1)
+            made = [forward(block) for block in blocks]
+            return made[0] if len(made) == 1 else torch.cat(made, dim=1)
+
+    def _widest_activation(self, state: State, x: Tensor) -> int:
+        """Most elements a row has between two modules of the network, its inputs counted."""
+        widest = x[0].numel()
+
+        def look(_: nn.Module, __: object, output: object) -> None:
+            nonlocal widest
+            if isinstance(output, Tensor) and len(output) == len(x):
+                widest = max(widest, output[0].numel())
+
+        handles = [module.register_forward_hook(look) for module in self._module.modules()]
+        try:
+            leaves = [leaf.detach() for leaf in self.leaves(state.theta)]
+            with torch.no_grad():
+                self._evaluate(leaves, state.clone().buffers, x)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return widest
 
     def _evaluate(self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         return self.forward(leaves, buffers, x, shared=True, train=False)

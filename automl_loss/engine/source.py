@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_loss.engine.corruption import TaskOptions
+from automl_loss.engine.rearranged import Rearrangement
 from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.model import ModelFactory
@@ -34,6 +35,7 @@ class EngineSource:
         dtype: name of a torch dtype.
         compiled: whether to use the compiled loss kernels.
         folder: where a metric by import path is looked for, beside the working directory.
+        rows: how training and validation rows are put together anew; `None`: they stay as they are.
     """
 
     task: Callable[[], Task]
@@ -48,6 +50,7 @@ class EngineSource:
     dtype: str = "float32"
     compiled: bool = True
     folder: Path | None = None
+    rows: Rearrangement | None = None
 
 
 def problem_of(task: Task, options: TaskOptions) -> Problem:

@@ -87,7 +87,7 @@ class Trajectory:
                 raw, pull_back = network.differentiable(state, batch.x, shared=True)
                 optimizer.step(state.theta, pull_back(task_loss.gradient(raw, batch.target)), rates)
                 if step + 1 in looks:
-                    value = float(metric.values(network.outputs(state, validation.x), validation.target)[0])
+                    value = float(metric.values(network.outputs(state, validation), validation.target)[0])
                     if value < best:
                         best, best_step = value, step + 1
         within = [pair for pair in kept if pair[0] <= _PAST_BEST * best_step]
@@ -121,6 +121,6 @@ def _batches(train: Rows, validation: Rows, batch_size: int, seed: int, index: i
     def batch(rows: Rows, name: str) -> Rows:
         size = min(batch_size, len(rows))
         chosen = generator(seed, name, index).choice(len(rows), size=size, replace=False)
-        return rows[torch.as_tensor(np.sort(chosen), device=rows.x.device)]
+        return rows[torch.as_tensor(np.sort(chosen), device=rows.target.device)]
 
     return batch(train, "train"), batch(validation, "validation")

@@ -148,7 +148,7 @@ def train_together(
             decay = settings.gamma ** sum(step > milestone for milestone in milestones)
             optimizer.step(state.theta, pull_back(slopes), rates * decay)
             if step in looks:
-                values = metric.values(network.outputs(state, validation.x), validation.target)
+                values = metric.values(network.outputs(state, validation), validation.target)
                 improved = watch.look(values, step)
                 if best is not None:
                     best.copy_rows(state, improved)
@@ -157,7 +157,7 @@ def train_together(
         if end < schedule.steps:
             left = pause(end, state, optimizer, watch.lanes())
     outputs = (
-        [None, None] if test is None or best is None else [network.outputs(s, test.x) for s in (best, state)]
+        [None, None] if test is None or best is None else [network.outputs(s, test) for s in (best, state)]
     )
     kept = best if keep else None
     return watch.results(time.perf_counter() - started, outputs, left, end, kept)

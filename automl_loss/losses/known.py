@@ -22,6 +22,16 @@ _MULTICLASS = {
     # -y log f - f log y
     "symmetric_ce": "mul(-1, add(mul(y, log(f)), mul(f, log(y))))",
 }
+"""Losses of softmax outputs."""
+
+_OF_PRIOR = {
+    # Cross-entropy over the share of the class: -y log(f) / prior
+    "class_weighted_ce": "mul(mul(mul(-1, y), log(f)), exp(mul(-1, log(prior))))",
+    # The target's own logit moved by log prior before the softmax, a margin that grows with rarity (LDAM's form, arXiv
+    # 1906.07413, with logit adjustment's offset, arXiv 2007.07314): -y log(f prior / (f prior + 1 - f)), less log prior
+    "prior_margin": "mul(y, sub(log(add(mul(f, prior), sub(1, f))), log(f)))",
+}
+"""Losses of softmax outputs that know how frequent the classes are; in words of the set `extended`."""
 
 _BINARY = {
     # -y log f - (1 - y) log(1 - f)
@@ -44,11 +54,16 @@ _REGRESSION = {
 }
 
 
-def known_losses(problem: Problem) -> dict[str, str]:
+def known_losses(problem: Problem, *, prior: bool = False) -> dict[str, str]:
     """Known losses for a kind of problem, by name, as expression texts; the task loss first.
+
+    Args:
+        problem: gives the kind.
+        prior: whether to name those, too, that say `prior`.
 
     Example:
         >>> known_losses(Problem.regression((4,)))["mae"]
         'abs(sub(y, f))'
     """
-    return dict({"multiclass": _MULTICLASS, "binary": _BINARY, "regression": _REGRESSION}[problem.kind])
+    losses = {"multiclass": _MULTICLASS, "binary": _BINARY, "regression": _REGRESSION}[problem.kind]
+    return {**losses, **(_OF_PRIOR if prior and problem.kind == "multiclass" else {})}

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 _LONGEST = 30
 
-ROLE_NAMES = {"found": "found loss", "handcrafted": "best handcrafted", "task_loss": "task loss"}
+ROLE_NAMES = {
+    "found": "found loss",
+    "handcrafted": "best handcrafted",
+    "task_loss": "task loss",
+    "task_loss_on_validation": "clean rows alone",
+    "task_loss_on_both": "all rows",
+}
 
 PHASE_NAMES = {
     "learning_rate": "learning rate of the search",

@@ -12,6 +12,7 @@ import yaml
 
 from automl_loss.errors import AutolossError, ExpressionError
 from automl_loss.losses import Loss, Problem, loss_from_json
+from automl_loss.report.names import ROLE_NAMES
 from automl_loss.report.trials import Trial, broken, read_trials
 from automl_loss.report.unit import Unit
 
@@ -114,7 +115,7 @@ class RunRecord:
         entries = {**test["others"], "task_loss": test["task_loss"]}
         if test["returned"] != "task_loss":
             entries[test["returned"]] = {**test["learned"], "difference": test["difference"]}
-        return {role: entries[role] for role in ("found", "handcrafted", "task_loss") if role in entries}
+        return {role: entries[role] for role in ROLE_NAMES if role in entries}
 
 
 def _result(file: Path) -> Mapping[str, Any] | None:

@@ -22,9 +22,21 @@ LINE = "#d0d7de"
 PAPER = "#ffffff"
 """Behind a figure."""
 
-ROLES = {"found": "#ee7733", "task_loss": "#0077bb", "handcrafted": "#009988"}
+ROLES = {
+    "found": "#ee7733",
+    "task_loss": "#0077bb",
+    "handcrafted": "#009988",
+    "task_loss_on_validation": "#33bbee",
+    "task_loss_on_both": "#ee3377",
+}
 """Colours of the contestants, from Paul Tol's vibrant scheme, which colour-blind people tell apart."""
-MARKERS = {"found": "o", "task_loss": "s", "handcrafted": "^"}
+MARKERS = {
+    "found": "o",
+    "task_loss": "s",
+    "handcrafted": "^",
+    "task_loss_on_validation": "v",
+    "task_loss_on_both": "X",
+}
 DASHES = {"found": "-", "task_loss": "--", "handcrafted": "-."}
 STACK = (FAINT, "#88ccee", "#ddcc77", "#cc6677", "#aa4499", "#44aa99", "#999933", "#6699cc")
 """Colours of stacked parts, from his muted scheme; the first is for what was trained."""

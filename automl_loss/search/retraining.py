@@ -20,6 +20,11 @@ from automl_loss.seeds import generator, stream
 
 Progress = Callable[[int, int], None]
 
+ON_VALIDATION = "task_loss_on_validation"
+"""Contestant: the task loss, trained on clean validation rows alone."""
+ON_BOTH = "task_loss_on_both"
+"""Contestant: the task loss, trained on training rows and clean validation rows."""
+
 
 @dataclass(frozen=True)
 class Contestant:
@@ -45,7 +50,7 @@ class Retrained:
     """Contestants by name, and how they differ from the task loss.
 
     Args:
-        contestants: `task_loss`, `learned`, and others.
+        contestants: `task_loss`, `found`, `handcrafted`, and the task loss on other rows.
         differences: test metric of each contestant minus the task loss's, at the stopping rule's step.
         last_differences: the same at the last step.
     """
@@ -63,6 +68,7 @@ def retrain(
     lr: float | None,
     progress_of: Callable[[str], Progress] | None = None,
     stage: str = "retraining",
+    elsewhere: Mapping[str, LaneTrainer] | None = None,
 ) -> Retrained:
     """Train every loss from scratch on the same fresh seeds, each at its own best rate, and read the test metric.
 
@@ -74,6 +80,7 @@ def retrain(
         lr: one rate for all, or `None` to give each its best on validation at this horizon.
         progress_of: gives what is called with (runs done, runs in all) of a stage.
         stage: names the seed streams and the chunk records.
+        elsewhere: further contestants by name: the task loss, trained on other rows of the task.
     """
     engine = trainer.engine
     names = list(losses)
@@ -81,6 +88,11 @@ def retrain(
         (None, None) if progress_of is None else map(progress_of, ("retraining_rate", "retraining"))
     )
     selections = _rates(trainer, f"{stage}-lr", list(losses.values()), steps, lr, rate_progress)
+    usual, others = losses["task_loss"], dict(elsewhere or {})
+    rates = {
+        name: _rates(other, f"{stage}-{name}-lr", [usual], steps, lr, rate_progress)[0]
+        for name, other in others.items()
+    }
     # Every choice has been made: only now are the test rows loaded.
     test = engine.task.test(engine.source.seed)
     streams = [stream(engine.source.seed, stage, i) for i in range(seeds)]
@@ -95,8 +107,27 @@ def retrain(
         name: judge.contestant(losses[name], selections[k], results[k :: len(names)])
         for k, name in enumerate(names)
     }
+    for name, other in others.items():
+        runs = [Lane(usual, rates[name].lr, seed) for seed in streams]
+        trained = other.train(f"{stage}-{name}", runs, steps, test, progress)
+        contestants[name] = judge.contestant(usual, rates[name], trained)
     rng_seed = stream(engine.source.seed, "bootstrap")
     return Retrained(contestants, *(judge.differences(contestants, at, rng_seed) for at in ("best", "last")))
+
+
+def on_clean_rows(trainer: LaneTrainer) -> dict[str, LaneTrainer]:
+    """Trainers on validation rows that corruption spares, by contestant: what the task loss would do with them.
+
+    Whoever has clean rows to choose a loss on could train on them instead, and a loss has to be worth more than that.
+    Empty where validation rows are no cleaner than the others.
+    """
+    options = trainer.engine.source.options
+    if not (options.clean_validation and (options.label_noise.rate or options.outliers)):
+        return {}
+    return {
+        ON_VALIDATION: trainer.under(trainer.engine.on_rows("validation")),
+        ON_BOTH: trainer.under(trainer.engine.on_rows("both")),
+    }
 
 
 def _rates(

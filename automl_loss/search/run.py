@@ -21,7 +21,7 @@ from automl_loss.search.notices import notices
 from automl_loss.search.output import Output
 from automl_loss.search.progress import Callback, Progress, Stopwatch, overhead
 from automl_loss.search.result import SCHEMA, Result, test_json
-from automl_loss.search.retraining import Retrained, retrain
+from automl_loss.search.retraining import Retrained, on_clean_rows, retrain
 from automl_loss.search.run_directory import RunDirectory
 from automl_loss.search.setup import Setup
 from automl_loss.search.timed_executor import TimedExecutor
@@ -173,7 +173,10 @@ class Run:
         if settings.milestones is not None:
             trainer = trainer.under(trainer.engine.with_training(milestones=settings.milestones))
         with self._watch.phase("retraining"):
-            retrained = retrain(trainer, losses, settings.steps, settings.seeds, lr, self._counter)
+            retrained = retrain(
+                trainer, losses, settings.steps, settings.seeds, lr, self._counter,
+                elsewhere=on_clean_rows(trainer),
+            )  # fmt: skip
         return retrained, returned
 
     def _trainer(self, setup: Setup, ledger: Ledger) -> LaneTrainer:

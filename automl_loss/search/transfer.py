@@ -29,7 +29,7 @@ from automl_loss.search.lanes import LaneTrainer
 from automl_loss.search.ledger import Ledger
 from automl_loss.search.progress import Callback, Progress
 from automl_loss.search.result import test_json
-from automl_loss.search.retraining import retrain
+from automl_loss.search.retraining import on_clean_rows, retrain
 from automl_loss.search.run_directory import RunDirectory
 from automl_loss.search.setup import chunk_size, make_engine, make_executor
 from automl_loss.search.transfer_targets import Target
@@ -159,14 +159,16 @@ def _train(target: Target, place: RunDirectory, ledger: Ledger, notify: Callback
 
     executor = make_executor(recipe)
     try:
+        trainer = LaneTrainer(engine, executor, ledger, chunk_size(recipe, engine), place.path / "retraining")
         retrained = retrain(
-            LaneTrainer(engine, executor, ledger, chunk_size(recipe, engine), place.path / "retraining"),
+            trainer,
             {"task_loss": usual, target.returned: loss},
             settings.steps,
             settings.seeds,
             None if settings.lr == "auto" else settings.lr,
             progress_of,
             _STAGE,
+            on_clean_rows(trainer),
         )
     finally:
         executor.close()

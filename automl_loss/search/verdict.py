@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from automl_loss.engine.metrics import Metric
-from automl_loss.search.retraining import Retrained
+from automl_loss.search.retraining import ON_BOTH, ON_VALIDATION, Retrained
 from automl_loss.search.statistics import Difference
 
 _LEVEL = 0.05
@@ -51,7 +51,11 @@ def verdict(retrained: Retrained, returned: str, metric: Metric, task_loss: str)
     """
     if returned == "task_loss":
         usual = task_loss_name(task_loss)
-        return f"Keep {usual}: on validation nothing was better, the losses found and the handcrafted ones included."
+        return (
+            f"Keep {usual}: on validation nothing was better, the losses found and the handcrafted ones included."
+            f"{_on_clean_rows(retrained, metric, task_loss)}"
+        )
+    clean = _on_clean_rows(retrained, metric, task_loss)
     who = contestant_name(retrained, returned)
     lead = (
         ""
@@ -65,9 +69,21 @@ def verdict(retrained: Retrained, returned: str, metric: Metric, task_loss: str)
         else retrained.contestants.get("found")
     )
     if other is None:
-        return lead + sentence
+        return lead + sentence + clean
     name = f"handcrafted loss, {other.loss.key}," if returned == "found" else "found loss"
-    return f"{lead}{sentence} The best {name} has {show(metric, other.values)}."
+    return f"{lead}{sentence} The best {name} has {show(metric, other.values)}.{clean}"
+
+
+def _on_clean_rows(retrained: Retrained, metric: Metric, task_loss: str) -> str:
+    """What the task loss does with validation rows that are known to be clean, where it was tried."""
+    alone, both = (retrained.contestants.get(name) for name in (ON_VALIDATION, ON_BOTH))
+    if alone is None or both is None:
+        return ""
+    usual = task_loss_name(task_loss)
+    return (
+        f" Trained on the clean validation rows alone, {usual} has {show(metric, alone.values)}; on training and "
+        f"validation rows {show(metric, both.values)}."
+    )
 
 
 def contestant_name(retrained: Retrained, name: str) -> str:

@@ -97,7 +97,7 @@ class GeneticProgramming(ExpressionStrategy):
 
     def _known_proposals(self) -> list[Proposal]:
         """Known losses that the primitive set can say, up to half of the population."""
-        texts = known_losses(self.problem).values()
+        texts = known_losses(self.problem, prior="prior" in self.primitives).values()
         sayable = (text for text in texts if all(word in self.primitives for word in _WORD.findall(text)))
         expressions = (parse(text, self.primitives) for text in sayable)
         low = (e for e in expressions if e.height <= self.config.max_height)

@@ -95,6 +95,13 @@ def test_inputs_stay_in_stored_form_and_are_prepared_when_they_are_looked_at() -
     assert batch.target.tolist() == [1, 0]
 
 
+def test_blocks_are_the_rows_prepared_piece_by_piece() -> None:
+    rows = rows_of(Bytes(STORED))
+    pieces = list(rows.blocks(20))
+    assert [len(piece) for piece in pieces] == [20, 20, 10]
+    assert torch.equal(torch.cat(pieces), rows.x)
+
+
 def test_only_batches_are_augmented() -> None:
     rows = rows_of(Bytes(STORED))
     assert np.array_equal(rows.x, STORED / 2)

@@ -105,6 +105,26 @@ def test_known_losses_are_written_in_the_words_of_evomal(problem: Problem) -> No
         assert str(parse(text, words)) == text
 
 
+def test_losses_that_know_the_prior_are_named_where_it_can_be_said_and_have_their_value() -> None:
+    prior = torch.tensor([0.7, 0.25, 0.05], dtype=torch.float64)
+    texts = known_losses(MULTICLASS, prior=True)
+    assert list(texts)[len(known_losses(MULTICLASS)) :] == ["class_weighted_ce", "prior_margin"]
+    assert known_losses(BINARY, prior=True) == known_losses(BINARY)
+    generator = torch.Generator().manual_seed(0)
+    raw = torch.randn(50, 3, dtype=torch.float64, generator=generator)
+    target = torch.arange(50) % 3
+    f, y = raw.softmax(1), functional.one_hot(target, 3).double()
+
+    def value(name: str) -> Tensor:
+        return SymbolicLoss(parse(texts[name]), prior=tuple(prior.tolist())).value(f, y).sum(1)
+
+    weighted = functional.cross_entropy(raw, target, weight=1 / prior, reduction="none")
+    torch.testing.assert_close(value("class_weighted_ce"), weighted, rtol=1e-5, atol=1e-5)
+    moved = raw + functional.one_hot(target, 3) * prior.log()
+    margin = functional.cross_entropy(moved, target, reduction="none") + prior[target].log()
+    torch.testing.assert_close(value("prior_margin"), margin, rtol=0, atol=1e-5)
+
+
 def test_the_returned_losses_may_be_changed() -> None:
     known_losses(BINARY).clear()
     assert known_losses(BINARY)

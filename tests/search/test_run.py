@@ -251,3 +251,20 @@ def test_retraining_has_milestones_of_its_own(tmp_path: Path) -> None:
 
     assert tested("none", {}) == tested("empty", {"milestones": []})
     assert tested("early", {"milestones": [0.025]}) != tested("late", {"milestones": [0.9]})
+
+
+def test_clean_validation_rows_show_what_the_task_loss_does_with_them(tmp_path: Path) -> None:
+    recipe = tiny(task={"name": "wine", "label_noise": 0.3, "clean_validation": True})
+    first = run(recipe, directory=tmp_path / "run")
+    test = first.data["test"]
+    for name in ("task_loss_on_validation", "task_loss_on_both"):
+        entry = test["others"][name]
+        assert entry["loss"] == "cross_entropy"
+        assert len(entry["values"]) == 3
+        assert entry["values"] != test["task_loss"]["values"]
+        assert entry["difference"]["ci95"]
+    assert "on the clean validation rows alone" in first.verdict
+    assert "on the clean" not in run(tiny(), directory=tmp_path / "other").verdict
+    again = run(recipe, directory=tmp_path / "run", resume=True)
+    assert again.data["test"]["others"] == test["others"]
+    assert "clean rows alone" in (tmp_path / "run" / "report.html").read_text()

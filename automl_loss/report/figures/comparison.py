@@ -89,7 +89,10 @@ def _interval(values: Sequence[float]) -> tuple[float, float]:
 
 def learning_rates(run: RunRecord) -> tuple[Figure, str] | None:
     """Validation metric at every learning rate tried, with the chosen rates marked."""
-    contestants = {role: entry for role, entry in run.contestants().items() if entry["lr_tried"]}
+    # Those that keep some of the validation rows for training choose on other rows, and have no place here.
+    contestants = {
+        role: entry for role, entry in run.contestants().items() if entry["lr_tried"] and role in DASHES
+    }
     if not contestants:
         return None
     unit = run.unit
