@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def show_plan(recipe: Recipe, *, as_json: bool) -> None:
     """Make everything a run needs, short of training, and print what it would do."""
+    from automl_loss.engine.joint import JointEngine
     from automl_loss.recipe import describe
     from automl_loss.search.notices import notices
     from automl_loss.search.setup import set_up
@@ -25,7 +26,8 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
         _show_without_data(recipe, error, as_json=as_json)
         return
     plan = describe(recipe, setup.problem)
-    path = setup.engine.with_lr(0.01).path if recipe.training.lr == "auto" else setup.engine.path
+    first = setup.engine.engines[0] if isinstance(setup.engine, JointEngine) else setup.engine
+    path = first.with_lr(0.01).path if recipe.training.lr == "auto" else first.path
     network = f"{setup.engine.network.parameters:,} parameters, {setup.engine.width} networks at once"
     if as_json:
         data = {
@@ -48,9 +50,9 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
 def _show_without_data(recipe: Recipe, error: MissingDataError, *, as_json: bool) -> None:
     """The plan of a recipe whose data are not there yet."""
     from automl_loss.recipe import describe
-    from automl_loss.search.setup import check_network, check_task
+    from automl_loss.search.setup import check_network, check_tasks
 
-    problem, problems = check_task(recipe)
+    problem, problems = check_tasks(recipe)
     if problems:
         raise RecipeError(problems)
     parameters, width = check_network(recipe, problem)

@@ -36,8 +36,10 @@ def print_summary(console: Console, result: Result) -> None:
     }
     for key, entry in entries.items():
         label = names[key] if key == "found" else f"{names[key]}: {entry['loss']}"
-        table.add_row(label, _cell(entry), _cell(entry["last_step"]), f"{entry['lr']:.3g}")
+        table.add_row(label, _cell(entry), _cell(entry["last_step"]), _rate(entry["lr"]))
     console.print(table)
+    for label, task in result.data.get("tests", {}).items():
+        console.print(f"{label}: {task['verdict']}", highlight=False)
     console.print(Panel(result.verdict, title="Verdict", title_align="left"), highlight=False)
     console.print(f"Time:    {_time(result)}", highlight=False, soft_wrap=True)
     folder = result.directory
@@ -68,6 +70,11 @@ def _conventions(result: Result) -> list[str]:
     protected = [name for name in ("log", "sqrt") if expression.contains(name)]
     kind = "f the prediction, y the target"
     return [kind, *([f"{' and '.join(protected)} of |x| + 1e-7"] if protected else [])]
+
+
+def _rate(lr: float | None) -> str:
+    """A learning rate; with several tasks each has its own."""
+    return "per task" if lr is None else f"{lr:.3g}"
 
 
 def _cell(summary: dict[str, float | None]) -> str:

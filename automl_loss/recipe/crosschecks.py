@@ -9,7 +9,7 @@ from automl_loss.engine.metric_names import METRICS, check_metric
 from automl_loss.engine.settings import TrainingSettings
 from automl_loss.losses.problem import Kind
 from automl_loss.recipe.document import Document
-from automl_loss.recipe.faults import Faults, did_you_mean
+from automl_loss.recipe.faults import Faults, KeyPath, did_you_mean, dotted
 from automl_loss.recipe.model import General
 
 
@@ -29,17 +29,19 @@ def check_together(general: General, document: Document, faults: Faults) -> list
     return notices
 
 
-def check_metric_name(options: TaskOptions, document: Document, faults: Faults) -> None:
+def check_metric_name(
+    options: TaskOptions, document: Document, faults: Faults, at: KeyPath = ("task",)
+) -> None:
     """Note a metric that no kind of task has. Whether it fits this task shows when the task is loaded."""
     metric = options.metric
     if metric is None or any(not check_metric(metric, kind) for kind in get_args(Kind)):
         return
-    place = document.value_place(("task", "metric"))
+    place = document.value_place((*at, "metric"))
     if metric.startswith("pinball("):
         message = f"expected a quantile between 0 and 1 as in pinball(0.9), got '{metric}'."
     else:
         message = f"no metric '{metric}'. {did_you_mean(metric, METRICS)}"
-    faults.add(place, "task.metric", message)
+    faults.add(place, dotted((*at, "metric")), message)
 
 
 def _check_training(training: TrainingSettings, document: Document, faults: Faults) -> None:

@@ -41,9 +41,10 @@ class Document:
         """The value at a path, or `None`."""
         value: Any = self.data
         for part in path:
-            if not isinstance(value, dict) or part not in value:
-                return None
-            value = value[part]
+            if isinstance(part, int):
+                value = value[part] if isinstance(value, list) and part < len(value) else None
+            else:
+                value = value.get(part) if isinstance(value, dict) else None
         return value
 
     def set(self, path: tuple[str, ...], value: Any, place: Place) -> None:

@@ -18,7 +18,7 @@ from automl_loss.recipe.model import General, LocalPlugin
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.requirements import check_requirements
 from automl_loss.recipe.section_reader import PluginSource, SectionReader
-from automl_loss.recipe.sections import SECTIONS, Choice
+from automl_loss.recipe.sections import SECTIONS, TASKS, Choice, TaskChoice
 from automl_loss.recipe.shipped import shipped_recipe, shipped_recipes
 
 _MOST_BYTES = 1_000_000
@@ -73,7 +73,7 @@ def _resolve(
     notices: list[str],
     faults: Faults,
 ) -> Recipe:
-    plugin_keys = {section.key for section in SECTIONS}
+    plugin_keys = {*(section.key for section in SECTIONS), TASKS}
     own = {key: value for key, value in document.data.items() if key not in plugin_keys}
     own.setdefault("name", default_name)
     if isinstance(own.get("tuning"), str):
@@ -88,7 +88,12 @@ def _resolve(
     reader = SectionReader(document, plugins(local), faults, folder)
     choices: dict[str, Choice | None] = {}
     common: dict[str, Any] = {}
+    tasks = _tasks(document, reader, faults)
     for section in SECTIONS:
+        if section.key == "task" and TASKS in document.data:
+            first = tasks[0] if tasks else None
+            choices["task"], common["task"] = (first.choice, first.options) if first else (None, None)
+            continue
         default = None
         if section.key == "evaluator":
             strategy = choices["strategy"]
@@ -96,8 +101,11 @@ def _resolve(
             if strategy is None and not _names_plugin(document.get(("evaluator",))):
                 continue  # which evaluator it would be is the strategy's to say
         choices[section.key], common[section.key] = reader.read(section, default)
-    if common["task"] is not None:
+    if TASKS not in document.data and common["task"] is not None:
         check_metric_name(common["task"], document, faults)
+    if TASKS in document.data and general is not None and general.training.rungs:
+        message = "racing compares within one task; leave the rungs out with several tasks."
+        faults.add(document.value_place(("training", "rungs")), "training.rungs", message)
     faults.raise_all()
     assert general is not None
     fields = {key: getattr(general, key) for key in General.model_fields} | {"plugins": tuple(local)}
@@ -108,7 +116,33 @@ def _resolve(
         executor_options=common["executor"],
         notices=tuple(notices),
         folder=folder,
+        tasks=tuple(tasks),
     )
+
+
+def _tasks(document: Document, reader: SectionReader, faults: Faults) -> list[TaskChoice]:
+    """The tasks of `tasks:`; what is wrong with one is noted."""
+    entries = document.data.get(TASKS)
+    if TASKS not in document.data:
+        return []
+    place = document.key_place((TASKS,))
+    if document.data.get("task") is not None:
+        faults.add(document.key_place(("task",)), "task", "give `task` or `tasks`, not both.")
+    if not isinstance(entries, list) or len(entries) < 2:
+        example = "`tasks: [{name: digits}, {name: wine}]`"
+        faults.add(
+            place, TASKS, f"expected a list of two or more tasks, such as {example}, got {describe(entries)}."
+        )
+        return []
+    section = next(section for section in SECTIONS if section.key == "task")
+    tasks = []
+    for index in range(len(entries)):
+        choice, options = reader.read(section, None, (TASKS, index))
+        if options is not None:
+            check_metric_name(options, document, faults, (TASKS, index))
+        if choice is not None and options is not None:
+            tasks.append(TaskChoice(choice, options))
+    return tasks
 
 
 def _names_plugin(section: Any) -> bool:

@@ -18,7 +18,7 @@ from automl_loss.recipe.model import (
     LocalPlugin,
     Retraining,
 )
-from automl_loss.recipe.sections import Choice
+from automl_loss.recipe.sections import TASKS, Choice, TaskChoice
 
 _MAY_DIFFER = ("budget", "executor", "finalists", "retraining")
 
@@ -53,6 +53,7 @@ class Recipe:
         device: torch device.
         notices: what a person should know about how the recipe was read.
         folder: where the recipe lies; the user's own modules are looked for there, too.
+        tasks: all tasks where there are several, of which `task` is the first; empty otherwise.
     """
 
     name: str
@@ -78,24 +79,23 @@ class Recipe:
     device: str
     notices: tuple[str, ...] = field(default=(), compare=False)
     folder: Path | None = field(default=None, compare=False)
+    tasks: tuple[TaskChoice, ...] = ()
 
     @property
     def choices(self) -> tuple[Choice, ...]:
         """The plugins of all kinds."""
-        return (self.task, self.model, self.strategy, self.evaluator, self.primitives, self.executor)
+        others = (task.choice for task in self.tasks[1:])
+        return (self.task, *others, self.model, self.strategy, self.evaluator, self.primitives, self.executor)
 
     def to_data(self) -> dict[str, Any]:
         """The recipe as plain data, keys in the order recipes are written."""
         general = General.model_construct(**{key: getattr(self, key) for key in General.model_fields})
         plain = general.model_dump(mode="json")
-        noise = self.task_options.label_noise
-        task_options = self.task_options.model_dump(mode="json")
-        if noise.kind == "symmetric":
-            task_options["label_noise"] = noise.rate
+        task = {"task": TaskChoice(self.task, self.task_options).to_data()}
         return {
             "name": plain.pop("name"),
             "seed": plain.pop("seed"),
-            "task": {**self.task.to_data(), **task_options},
+            **({TASKS: [each.to_data() for each in self.tasks]} if self.tasks else task),
             "model": self.model.to_data(),
             "strategy": self.strategy.to_data(),
             "evaluator": self.evaluator.to_data(),

@@ -12,7 +12,7 @@ from automl_loss.errors import PluginError
 from automl_loss.plugins.discovery import GROUPS, PluginKind
 from automl_loss.plugins.loading import Registry
 from automl_loss.recipe.model import General
-from automl_loss.recipe.sections import SECTIONS, SectionKind
+from automl_loss.recipe.sections import SECTIONS, TASKS, SectionKind
 
 _IMPORT = {"type": "string", "pattern": r"^[^\d\W]\w*(\.[^\d\W]\w*)*:[^\d\W]\w*(\.[^\d\W]\w*)*$"}
 
@@ -33,12 +33,13 @@ def schema(configs: Mapping[PluginKind, Mapping[str, type[BaseModel]]]) -> dict[
         properties[key] = value
     for section in SECTIONS:
         properties[section.key] = _section(section, configs.get(section.kind, {}), definitions)
+    properties[TASKS] = {"type": "array", "items": properties["task"], "minItems": 2}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "automl-loss recipe",
         "type": "object",
         "properties": properties,
-        "required": ["task"],
+        "oneOf": [{"required": ["task"]}, {"required": [TASKS]}],
         "additionalProperties": False,
         "$defs": definitions,
     }

@@ -11,7 +11,7 @@ from automl_loss.errors import AutolossError, PluginError
 from automl_loss.plugins.discovery import Plugin, PluginKind
 from automl_loss.plugins.task import Task
 from automl_loss.recipe.document import Document
-from automl_loss.recipe.faults import Faults, dotted
+from automl_loss.recipe.faults import Faults, KeyPath, dotted
 from automl_loss.recipe.messages import describe, validate
 from automl_loss.recipe.sections import Choice, SectionKind
 
@@ -58,22 +58,27 @@ class SectionReader:
         self._faults = faults
         self._folder = folder
 
-    def read(self, section: SectionKind, default: str | None = None) -> tuple[Choice | None, Any]:
+    def read(
+        self, section: SectionKind, default: str | None = None, place: KeyPath | None = None
+    ) -> tuple[Choice | None, Any]:
         """The choice of a section and its common options; `None` where a fault was noted.
 
         Args:
             section: which one.
             default: name in place of the section's own default.
+            place: where it stands, if not at its key.
         """
-        path = (section.key,)
+        path = place or (section.key,)
         data = self._document.get(path)
         if data is None:
             data = {}
+        if isinstance(data, str) and place:
+            data = {"name": data}
         if not isinstance(data, dict):
             message = (
                 f"expected a mapping such as {{name: {section.default or 'digits'}}}, got {describe(data)}."
             )
-            self._faults.add(self._document.value_place(path), section.key, message)
+            self._faults.add(self._document.value_place(path), dotted(path), message)
             return None, None
         common = None
         if section.common is not None:
@@ -82,15 +87,20 @@ class SectionReader:
         options = {
             k: v for k, v in data.items() if k not in section.common_keys and k not in section.choosers
         }
-        name, import_path = self._chosen(section, data, default or section.default)
+        name, import_path = self._chosen(section, path, data, default or section.default)
         if import_path and section.kind == "model":
             return Choice(section.kind, None, import_path, options), common
         if not name and not import_path:
             return None, common
-        return self._validated(section, name, import_path, options), common
+        return self._validated(section, path, name, import_path, options), common
 
     def _validated(
-        self, section: SectionKind, name: str | None, import_path: str | None, options: dict[str, Any]
+        self,
+        section: SectionKind,
+        path: KeyPath,
+        name: str | None,
+        import_path: str | None,
+        options: dict[str, Any],
     ) -> Choice | None:
         """The choice of a plugin that can be loaded, with its options checked by its own `Config`."""
         origin: Plugin | None = None
@@ -101,9 +111,8 @@ class SectionReader:
             else:
                 plugin = _import_task(import_path or "", self._folder)
         except PluginError as error:
-            self._fault((section.key, "name" if name else "import"), str(error), plugin=True)
+            self._fault((*path, "name" if name else "import"), str(error), plugin=True)
             return None
-        path = (section.key,)
         known = (*section.choosers, *section.common_keys)
         try:
             config = validate(plugin.Config, options, self._document, path, self._faults, known)
@@ -120,15 +129,15 @@ class SectionReader:
         return Choice(section.kind, name, import_path, plain, plugin, config, package, version)
 
     def _chosen(
-        self, section: SectionKind, data: dict[str, Any], default: str | None
+        self, section: SectionKind, at: KeyPath, data: dict[str, Any], default: str | None
     ) -> tuple[str | None, str | None]:
         """Name and import path, one of them or, after a fault, neither."""
         given = [key for key in section.choosers if data.get(key) is not None]
-        path = (section.key, *given[-1:])
+        path = (*at, *given[-1:])
         if len(given) > 1:
-            self._fault((section.key, "import"), "give `name` or `import`, not both.", key=True)
+            self._fault((*at, "import"), "give `name` or `import`, not both.", key=True)
         elif not given and default is None:
-            self._nothing_chosen(section, data)
+            self._nothing_chosen(section, at, data)
         elif not given:
             return default, None
         elif not isinstance(data[given[0]], str) or not data[given[0]]:
@@ -141,16 +150,16 @@ class SectionReader:
             self._fault(path, f"expected 'package.module:Object', got {describe(data['import'])}.")
         return None, None
 
-    def _nothing_chosen(self, section: SectionKind, data: dict[str, Any]) -> None:
+    def _nothing_chosen(self, section: SectionKind, at: KeyPath, data: dict[str, Any]) -> None:
         for key in get_close_matches("name", data, n=1):
-            self._fault((section.key, key), "unknown key. Did you mean 'name'?", key=True)
+            self._fault((*at, key), "unknown key. Did you mean 'name'?", key=True)
             return
         what = "does not say which" if data else "missing; it is the one section without a default"
         example = f"`{section.key}: {{name: digits}}`"
         message = f"{what}. Write for example {example}; `autoloss plugins list` shows what is installed."
-        self._fault((section.key,), message, key=True)
+        self._fault(at, message, key=True)
 
-    def _fault(self, path: tuple[str, ...], message: str, *, plugin: bool = False, key: bool = False) -> None:
+    def _fault(self, path: KeyPath, message: str, *, plugin: bool = False, key: bool = False) -> None:
         place = self._document.key_place(path) if key else self._document.value_place(path)
         self._faults.add(place, dotted(path), message, plugin=plugin)
 

@@ -53,6 +53,10 @@ SECTIONS = (
 )
 
 
+TASKS = "tasks"
+"""In place of `task`: a list of such sections, for one loss that serves them all."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """A plugin and its options, as a recipe chose them.
@@ -86,3 +90,23 @@ class Choice:
         """The section as a recipe writes it, without the common options."""
         chooser = {"name": self.name} if self.name else {"import": self.import_path}
         return {**chooser, **self.options}
+
+
+@dataclass(frozen=True)
+class TaskChoice:
+    """One of several tasks.
+
+    Args:
+        choice: the task plugin.
+        options: metric and corruptions.
+    """
+
+    choice: Choice
+    options: TaskOptions
+
+    def to_data(self) -> dict[str, Any]:
+        """The section as a recipe writes it."""
+        options = self.options.model_dump(mode="json")
+        if self.options.label_noise.kind == "symmetric":
+            options["label_noise"] = self.options.label_noise.rate
+        return {**self.choice.to_data(), **options}

@@ -151,7 +151,7 @@ def _row(run: RunRecord, role: str, entry: Mapping[str, Any]) -> Row:
         colour="var(--task)" if role == "task_loss" else ROLES[role],
         test=unit.spread(entry["mean"], entry["std"]),
         last=unit.spread(entry["last_step"]["mean"], entry["last_step"]["std"]),
-        lr=f"{entry['lr']:.3g}",
+        lr="per task" if entry["lr"] is None else f"{entry['lr']:.3g}",
         **cells,
     )
 

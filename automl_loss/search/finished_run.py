@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,7 +66,8 @@ class FinishedRun:
                 f"{directory}: this run returned the task loss, {usual}: nothing it tried was better on "
                 f"validation, so there is no loss to lay beside the task loss. Name a run that found one."
             )
-        recipe = load_recipe(file, device=device)
+        # A loss for several tasks is transferred, and looked at, from the first of them.
+        recipe = replace(load_recipe(file, device=device), tasks=())
         loss, problem = _best_loss(directory, recipe)
         return cls(directory, recipe, loss, problem, returned, result)
 

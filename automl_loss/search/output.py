@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
+from automl_loss.engine.joint import JointEngine
 from automl_loss.losses.base import Loss
 from automl_loss.losses.module import render_module
 from automl_loss.plugins.outcome import Outcome
@@ -50,7 +51,14 @@ class Output:
         replace_text(self._directory.result, json.dumps(result.data, indent=2, allow_nan=False) + "\n")
 
     def _loss(self, loss: Loss, origin: str) -> None:
-        problem = self.setup.problem
+        engine, problem = self.setup.engine, self.setup.problem
+        if isinstance(engine, JointEngine):
+            # The scale is each task's own; the first task's stands in the files that every run has.
+            own = [engine.own([loss], task)[0] for task in engine.engines]
+            for label, task, each in zip(engine.labels, engine.engines, own, strict=True):
+                file = self._directory.best_loss_py.with_stem(f"best_loss-{label}")
+                replace_text(file, render_module(each, task.problem, origin=f"{origin}; for {label}"))
+            loss, problem = own[0], engine.engines[0].problem
         data = {
             "schema": 1,
             "loss": loss.to_json(),

@@ -47,7 +47,7 @@ def contestant_json(contestant: Contestant, metric: Metric) -> dict[str, Any]:
     return {
         "loss": contestant.loss.key,
         **_summary(values),
-        "lr": contestant.selection.lr,
+        "lr": _finite(contestant.selection.lr),
         "lr_tried": [[lr, _finite(metric.shown(value))] for lr, value in contestant.selection.tried],
         "best_steps": [run.best_step for run in contestant.runs],
         "last_step": _summary(last),

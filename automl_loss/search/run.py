@@ -7,12 +7,14 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from automl_loss.engine.joint import JointEngine
 from automl_loss.errors import EvaluationError, Interrupted, NoValidCandidateError
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.search.budget import Budget
 from automl_loss.search.filters import Screen
 from automl_loss.search.finalists import Finalist, best_handcrafted, choose, final_round
+from automl_loss.search.joint import JointlyRetrained, retrain_jointly, with_base
 from automl_loss.search.lanes import LaneTrainer
 from automl_loss.search.learning_rate import default_grid, select_lr
 from automl_loss.search.ledger import Ledger
@@ -23,9 +25,9 @@ from automl_loss.search.progress import Callback, Progress, Stopwatch, overhead
 from automl_loss.search.result import SCHEMA, Result, test_json
 from automl_loss.search.retraining import Retrained, on_clean_rows, retrain
 from automl_loss.search.run_directory import RunDirectory
-from automl_loss.search.setup import Setup
+from automl_loss.search.setup import Setup, task_labels
 from automl_loss.search.timed_executor import TimedExecutor
-from automl_loss.search.verdict import verdict
+from automl_loss.search.verdict import against_task_loss, verdict
 from automl_loss.search.versions import versions
 
 
@@ -46,6 +48,7 @@ class Run:
         self._callback = callback
         self._watch = Stopwatch()
         self._state = SearchState()
+        self._joint: JointlyRetrained | None = None
 
     def execute(self) -> Result:
         """Search, choose, retrain and write everything.
@@ -98,12 +101,23 @@ class Run:
     # Phases
 
     def _with_lr(self, setup: Setup, ledger: Ledger) -> Setup:
+        trainer = self._trainer(setup, ledger)
+        if isinstance(setup.engine, JointEngine):
+            joint = with_base(
+                trainer, setup.engine, lambda own, label: self._best_lr(own, f"learning-rate-{label}")
+            )
+            return replace(setup, engine=joint)
         if setup.engine.training.lr != "auto":
             return setup
-        loss = task_loss(setup.problem)
+        return replace(setup, engine=setup.engine.with_lr(self._best_lr(trainer, "learning-rate")))
+
+    def _best_lr(self, trainer: LaneTrainer, stage: str) -> float:
+        """The task loss's best learning rate for partial training."""
+        engine = trainer.engine
+        loss = task_loss(engine.problem)
         selection = select_lr(
-            self._trainer(setup, ledger), "learning-rate", [loss], default_grid(setup.engine.training.optimizer),
-            setup.engine.training.steps, progress=self._counter("learning_rate"),
+            trainer, stage, [loss], default_grid(engine.training.optimizer),
+            engine.training.steps, progress=self._counter("learning_rate"),
         )[0]  # fmt: skip
         if selection.fitness == float("inf"):
             rates = ", ".join(f"{lr:g}" for lr, _ in selection.tried)
@@ -111,7 +125,7 @@ class Run:
                 f"the task loss {loss.key} diverges at every learning rate tried ({rates}); check the data for huge or "
                 f"missing values, or set `training.lr`."
             )
-        return replace(setup, engine=setup.engine.with_lr(selection.lr))
+        return selection.lr
 
     def _loop(self, setup: Setup, ledger: Ledger, output: Output) -> SearchLoop:
         recipe = self._recipe
@@ -173,6 +187,11 @@ class Run:
         if settings.milestones is not None:
             trainer = trainer.under(trainer.engine.with_training(milestones=settings.milestones))
         with self._watch.phase("retraining"):
+            if isinstance(trainer.engine, JointEngine):
+                self._joint = retrain_jointly(
+                    trainer, trainer.engine, losses, settings.steps, settings.seeds, lr, self._counter
+                )
+                return self._joint.whole, returned
             retrained = retrain(
                 trainer, losses, settings.steps, settings.seeds, lr, self._counter,
                 elsewhere=on_clean_rows(trainer),
@@ -209,6 +228,22 @@ class Run:
         profile = self._watch.profile(seconds, workers)
         return {"seconds": seconds, "workers": workers, "profile": profile, "overhead": overhead(profile)}
 
+    def _tests(self, returned: str) -> dict[str, Any]:
+        """The tests of several tasks, by their labels; nothing with one."""
+        if self._joint is None:
+            return {}
+        tests = {}
+        for label, retrained in self._joint.tasks.items():
+            engine = self._joint.engines[label]
+            name, usual = (returned, engine.problem.task_loss)
+            sentence = (
+                verdict(retrained, name, engine.metric, usual)
+                if name == "task_loss"
+                else against_task_loss(retrained, name, engine.metric, usual)
+            )
+            tests[label] = test_json(retrained, name, engine.metric, sentence)
+        return {"tests": tests}
+
     def _interruption(self) -> str:
         return (
             f"interrupted; everything finished so far is in {self._directory.path}. "
@@ -238,7 +273,7 @@ class Run:
             "seed": recipe.seed,
             "strategy": recipe.strategy.label,
             "evaluator": recipe.evaluator.label,
-            "task": recipe.task.label,
+            "task": ", ".join(task_labels(recipe)) if recipe.tasks else recipe.task.label,
             "model": recipe.model.label,
             "best": {
                 "trial": ledger.trial_number(winner.id) if winner.id is not None else None,
@@ -251,6 +286,7 @@ class Run:
                 "complexity": loss.complexity,
             },
             "test": test_json(retrained, returned, metric, sentence),
+            **self._tests(returned),
             "search": {
                 "candidates": len(state.candidates) - 1,
                 **counts,

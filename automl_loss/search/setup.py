@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from automl_loss.engine.corruption import check_options
 from automl_loss.engine.engine import Engine
 from automl_loss.engine.import_path import import_object
 from automl_loss.engine.imported import ImportedModel
+from automl_loss.engine.joint import JointEngine
 from automl_loss.engine.network import Network
 from automl_loss.engine.source import EngineSource
 from automl_loss.engine.width import MOST, width_for
@@ -63,7 +64,7 @@ def set_up(recipe: Recipe) -> Setup:
     Raises:
         RecipeError: options do not fit the task, or the strategy does not apply to it.
     """
-    problem, problems = check_task(recipe)
+    problem, problems = check_tasks(recipe)
     strategy_class: type[SearchStrategy] = _class_of(recipe.strategy)
     problems += [f"strategy: {reason}" for reason in strategy_class.check(recipe.strategy.config, problem)]
     if problems:
@@ -90,6 +91,37 @@ def check_task(recipe: Recipe) -> tuple[Problem, list[str]]:
     return problem, [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
 
 
+def check_tasks(recipe: Recipe) -> tuple[Problem, list[str]]:
+    """The problem of all tasks of a recipe, and why they do not go together."""
+    if not recipe.tasks:
+        return check_task(recipe)
+    checked = [check_task(single) for single in single_tasks(recipe)]
+    problems = [f"tasks[{i}].{text}" for i, (_, found) in enumerate(checked) for text in found]
+    kinds = [problem.kind for problem, _ in checked]
+    if len(set(kinds)) > 1:
+        listed = ", ".join(
+            f"{task.choice.label} is {kind}" for task, kind in zip(recipe.tasks, kinds, strict=True)
+        )
+        problems.append(f"tasks: one loss takes one kind of prediction, and {listed}; name tasks of one kind")
+    return checked[0][0], problems
+
+
+def single_tasks(recipe: Recipe) -> list[Recipe]:
+    """The recipe with each of its tasks alone."""
+    return [replace(recipe, task=each.choice, task_options=each.options, tasks=()) for each in recipe.tasks]
+
+
+def task_labels(recipe: Recipe) -> list[str]:
+    """Names of a recipe's tasks that tell them apart: `digits`, `digits-2`."""
+    seen: dict[str, int] = {}
+    labels = []
+    for task in recipe.tasks:
+        name = task.choice.label.replace(":", ".").replace("/", ".")
+        seen[name] = seen.get(name, 0) + 1
+        labels.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return labels
+
+
 def check_network(recipe: Recipe, problem: Problem) -> tuple[int, int]:
     """Parameters of a recipe's network, and how many of them are trained at once, without the task's data.
 
@@ -111,6 +143,8 @@ def make_engine(recipe: Recipe) -> Engine:
         EvaluationError: data, network or device cannot be worked with.
     """
     torch.set_num_threads(recipe.executor_options.threads)
+    if recipe.tasks:
+        return JointEngine([make_engine(single) for single in single_tasks(recipe)], task_labels(recipe))
     return Engine(
         EngineSource(
             task=_task_maker(recipe.task, recipe.folder),

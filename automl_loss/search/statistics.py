@@ -39,12 +39,16 @@ class Difference:
         ci95: interval at the level 0.95.
         p_value: two-sided, of no difference; under 0.05 exactly when `ci95` excludes 0.
         test: how interval and p-value came about.
+        error: standard error of the mean.
+        freedom: its degrees of freedom; 0 where nothing was tested.
     """
 
     mean: float
     ci95: tuple[float, float]
     p_value: float
     test: str
+    error: float = 0.0
+    freedom: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,8 +152,6 @@ def paired_difference_of(
 
 def _judge(mean: float, sources: list[_Source], how: str) -> Difference:
     """Student's interval from independent sources of variation."""
-    from scipy import stats
-
     if not sources:
         return Difference(mean, (-np.inf, np.inf), 1.0, "none: one seed and one test row")
     variance = sum(source.variance for source in sources)
@@ -159,11 +161,45 @@ def _judge(mean: float, sources: list[_Source], how: str) -> Difference:
         return Difference(mean, (mean, mean), p_value, f"none: the difference is the same on all {names}")
     freedom = variance**2 / sum(source.variance**2 / (source.count - 1) for source in sources)
     error = variance**0.5
-    half = float(stats.t.ppf(0.5 + _LEVEL / 2, freedom)) * error
-    p_value = max(2.0 * float(stats.t.sf(abs(mean) / error, freedom)), _SMALLEST_P)
+    ci95, p_value = _student(mean, error, freedom)
     alone = "; one seed, so nothing is said of others" if all(s.name != "seeds" for s in sources) else ""
     test = f"t test, variance over {names}{how}, {freedom:.1f} degrees of freedom{alone}"
-    return Difference(mean, (mean - half, mean + half), p_value, test)
+    return Difference(mean, ci95, p_value, test, error, freedom)
+
+
+def _student(mean: float, error: float, freedom: float) -> tuple[tuple[float, float], float]:
+    """Interval and two-sided p-value."""
+    from scipy import stats
+
+    half = float(stats.t.ppf(0.5 + _LEVEL / 2, freedom)) * error
+    p_value = max(2.0 * float(stats.t.sf(abs(mean) / error, freedom)), _SMALLEST_P)
+    return (mean - half, mean + half), p_value
+
+
+def combined(differences: Sequence[Difference], factors: Sequence[float]) -> Difference:
+    """The mean of independent differences, each times a factor that is taken as known.
+
+    Args:
+        differences: as `paired_difference` gives them.
+        factors: one each.
+
+    Returns:
+        Student's interval with the degrees of freedom of Welch and Satterthwaite.
+    """
+    count = len(differences)
+    mean = sum(d.mean * f for d, f in zip(differences, factors, strict=True)) / count
+    parts = [(d.error * f / count) ** 2 for d, f in zip(differences, factors, strict=True)]
+    variance = sum(parts)
+    if not np.isfinite(mean):
+        return Difference(float("nan"), (float("nan"), float("nan")), 1.0, "none: a run diverged")
+    if variance == 0.0:
+        test = f"none: the difference is the same on all seeds and rows of {count} tasks"
+        return Difference(mean, (mean, mean), 1.0 if mean == 0.0 else _SMALLEST_P, test)
+    spread = sum(p**2 / d.freedom for p, d in zip(parts, differences, strict=True) if p)
+    freedom = variance**2 / spread
+    ci95, p_value = _student(mean, variance**0.5, freedom)
+    test = f"t test on the mean over {count} tasks, their variances added, {freedom:.1f} degrees of freedom"
+    return Difference(mean, ci95, p_value, test, variance**0.5, freedom)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -158,3 +158,15 @@ def test_training_leaves_torchs_global_generator_as_it_was() -> None:
     before = torch.random.get_rng_state()
     make_engine(norm_and_dropout).train([task_loss(PROBLEM)])
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_milestones_lower_the_rate_from_their_step_on() -> None:
+    plain = make_engine().train([task_loss(PROBLEM)], steps=20)[0].curve
+    stopped = make_engine(training={"milestones": (0.5,), "gamma": 1e-12, "momentum": 0.0}).train(
+        [task_loss(PROBLEM)], steps=20
+    )[0]
+    unscheduled = make_engine(training={"momentum": 0.0}).train([task_loss(PROBLEM)], steps=20)[0]
+    # Step 11 is the first at the lower rate, so nothing moves from the look after step 10 on.
+    assert stopped.curve[:10] == unscheduled.curve[:10]
+    assert len(set(stopped.curve[9:])) == 1
+    assert len(plain) == len(unscheduled.curve)
