@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from automl_loss.engine.engine import Engine as Engine
     from automl_loss.engine.import_path import import_object as import_object
     from automl_loss.engine.training import Trained as Trained
+    from automl_loss.engine.tuning import Tuned as Tuned
     from automl_loss.errors import AutolossError as AutolossError
     from automl_loss.errors import EvaluationError as EvaluationError
     from automl_loss.errors import ExpressionError as ExpressionError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from automl_loss.expression import taylor_powers as taylor_powers
     from automl_loss.losses import HandcraftedLoss as HandcraftedLoss
     from automl_loss.losses import Loss as Loss
+    from automl_loss.losses import NeuralLoss as NeuralLoss
     from automl_loss.losses import Problem as Problem
     from automl_loss.losses import SymbolicLoss as SymbolicLoss
     from automl_loss.losses import catalogue as catalogue
@@ -69,6 +71,7 @@ _HOMES = {
     "automl_loss.engine.engine": ("Engine",),
     "automl_loss.engine.import_path": ("import_object",),
     "automl_loss.engine.training": ("Trained",),
+    "automl_loss.engine.tuning": ("Tuned",),
     "automl_loss.errors": (
         "AutolossError",
         "EvaluationError",
@@ -95,6 +98,7 @@ _HOMES = {
     "automl_loss.losses": (
         "HandcraftedLoss",
         "Loss",
+        "NeuralLoss",
         "Problem",
         "SymbolicLoss",
         "catalogue",

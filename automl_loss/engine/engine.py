@@ -237,9 +237,15 @@ class Engine:
 
     # Tuning
 
-    def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
-        """Tune the weights of losses by meta-gradients under the recipe's tuning settings; see `Tuner`."""
-        tuner = self.tuner(self.source.tuning)
+    def tune(self, losses: Sequence[Loss], *, steps: int | None = None) -> list[Tuned]:
+        """Tune the weights of losses by meta-gradients under the recipe's tuning settings; see `Tuner`.
+
+        Args:
+            losses: at their start weights; those without weights come back as they are.
+            steps: in place of the recipe's.
+        """
+        settings = self.source.tuning
+        tuner = self.tuner(settings if steps is None else settings.model_copy(update={"steps": steps}))
         return [
             tuned
             for start in range(0, len(losses), self.width)

@@ -124,9 +124,9 @@ class JointEngine(Engine):
         """The losses at scale 1, as each task sets its own; with `training.scale: free` as they are."""
         return list(losses) if self.training.scale == "free" else [loss.with_scale(1.0) for loss in losses]
 
-    def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
+    def tune(self, losses: Sequence[Loss], *, steps: int | None = None) -> list[Tuned]:
         """The losses with the mean of the weights that each task's tuning gives."""
-        tuned = [engine.tune(self.own(losses, engine)) for engine in self.engines]
+        tuned = [engine.tune(self.own(losses, engine), steps=steps) for engine in self.engines]
         return [
             self._averaged(loss, each) for loss, each in zip(losses, zip(*tuned, strict=True), strict=True)
         ]

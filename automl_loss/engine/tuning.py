@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -106,6 +107,9 @@ class Tuner:
     @timed("tuning")
     def tune(self, losses: Sequence[Loss]) -> list[Tuned]:
         """Tune losses that have weights; the others come back as they are."""
+        exact_alone = [i for i, loss in enumerate(losses) if loss.blank]
+        if exact_alone and self._settings.gradient == "amortised":
+            return self._tune_apart(losses, exact_alone)
         open_ = [i for i, loss in enumerate(losses) if loss.tunable and loss.space == "prediction"]
         result = [Tuned(loss, exact=False, steps=0.0) for loss in losses]
         if not open_ or not self._settings.steps:
@@ -131,6 +135,15 @@ class Tuner:
             spent = 0.0 if trusted[k] or not exact else cost
             result[i] = Tuned(tuned[k], spent > 0, spent, refused=amortised and not trusted[k])
         return result
+
+    def _tune_apart(self, losses: Sequence[Loss], exact_alone: Sequence[int]) -> list[Tuned]:
+        """The losses that must be tuned exactly, and the others as the settings say."""
+        rest = [i for i in range(len(losses)) if i not in exact_alone]
+        exactly = copy.copy(self)
+        exactly._settings = self._settings.model_copy(update={"gradient": "exact"})
+        results = dict(zip(exact_alone, exactly.tune([losses[i] for i in exact_alone]), strict=True))
+        results |= dict(zip(rest, self.tune([losses[i] for i in rest]), strict=True)) if rest else {}
+        return [results[i] for i in range(len(losses))]
 
     def prepare(self, index: int) -> None:
         """Compute triple `index` ahead of its first use."""

@@ -10,6 +10,7 @@ from automl_loss.losses.formula import formula
 from automl_loss.losses.handcrafted import HandcraftedLoss, catalogue, task_loss
 from automl_loss.losses.known import known_losses
 from automl_loss.losses.module import build_module, render_module
+from automl_loss.losses.neural import NeuralLoss
 from automl_loss.losses.problem import Problem
 from automl_loss.losses.serialize import loss_from_json
 from automl_loss.losses.symbolic import SymbolicLoss
@@ -17,6 +18,7 @@ from automl_loss.losses.symbolic import SymbolicLoss
 __all__ = [
     "HandcraftedLoss",
     "Loss",
+    "NeuralLoss",
     "Problem",
     "SymbolicLoss",
     "build_module",

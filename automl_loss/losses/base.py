@@ -54,6 +54,15 @@ class Loss(ABC):
         return bool(self.weights)
 
     @property
+    def blank(self) -> bool:
+        """Whether its start weights say nothing yet, and tuning makes all of it.
+
+        Such a loss is tuned by the exact gradient, whatever the recipe says, and is not asked whether it can train
+        anything before.
+        """
+        return False
+
+    @property
     @abstractmethod
     def complexity(self) -> int:
         """Number of nodes or parameters; smaller is simpler."""

@@ -9,6 +9,7 @@ from automl_loss.errors import ExpressionError
 from automl_loss.expression import Primitive, PrimitiveSet, parse, standard_primitives
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import HandcraftedLoss
+from automl_loss.losses.neural import NeuralLoss
 from automl_loss.losses.symbolic import SymbolicLoss
 
 
@@ -29,8 +30,12 @@ def loss_from_json(
     if kind == "handcrafted":
         prior = tuple(data.get("prior", ()))
         return HandcraftedLoss(data["name"], data["problem"], data["parameters"], data["scale"], prior)
+    if kind == "neural":
+        return NeuralLoss(data["name"], tuple(data["hidden"]), tuple(data["weights"]), data["scale"])
     if kind != "symbolic":
-        raise ValueError(f"unknown kind of loss {kind!r}; accepted are 'symbolic' and 'handcrafted'.")
+        raise ValueError(
+            f"unknown kind of loss {kind!r}; accepted are 'symbolic', 'handcrafted' and 'neural'."
+        )
     try:
         expression = parse(data["expression"], _words(primitives))
     except ExpressionError as error:

@@ -17,7 +17,8 @@ class Candidate:
         loss: the loss at its start weights.
         generation: the ask that made it, from 0.
         parents: ids of the candidates it descends from.
-        overrides: training settings for this candidate alone, e.g. `{"lr": 0.3}`.
+        overrides: settings for this candidate alone: `lr`, its learning rate, or `lr_factor`, a multiple of the
+            search's; `tuning_steps`.
         rejected: a strategy's own reason not to run it; recorded, never trained.
     """
 
@@ -27,3 +28,7 @@ class Candidate:
     parents: tuple[int, ...] = ()
     overrides: Mapping[str, float] = field(default_factory=dict)
     rejected: str | None = None
+
+    def lr(self, usual: float) -> float:
+        """The learning rate it is trained at, given the search's."""
+        return float(self.overrides.get("lr", usual * self.overrides.get("lr_factor", 1.0)))

@@ -186,12 +186,17 @@ def measure(engine: Engine, settings: FilterSettings, losses: Sequence[Loss]) ->
     ]
     scaled = dict(zip(usable, engine.match_scale([losses[i] for i in usable]), strict=True))
     gains: dict[int, float] = {}
-    if settings.rejection and usable:
+    asked = [i for i in usable if not losses[i].blank]
+    if settings.rejection and asked:
         values = engine.improvements(
-            [scaled[i] for i in usable], settings.rejection_steps, settings.rejection_threshold
+            [scaled[i] for i in asked], settings.rejection_steps, settings.rejection_threshold
         )
-        gains = dict(zip(usable, values.tolist(), strict=True))
-    open_ = [i for i in usable if i not in gains or gains[i] > settings.rejection_threshold]
+        gains = dict(zip(asked, values.tolist(), strict=True))
+    open_ = [
+        i
+        for i in usable
+        if not losses[i].blank and (i not in gains or gains[i] > settings.rejection_threshold)
+    ]
     signatures: dict[int, Signature] = {}
     if settings.gradient_equivalence and open_:
         arrays = engine.raw_gradients([scaled[i] for i in open_]).float().cpu().numpy()

@@ -54,7 +54,11 @@ def best_handcrafted(
 def choose(outcomes: Iterable[Outcome], count: int) -> list[Outcome]:
     """The best `count` outcomes that were trained in full and are not the task loss or another's equivalent."""
     trained = [o for o in outcomes if o.status is Status.EVALUATED and o.id != 0]
-    return sorted(trained, key=lambda outcome: outcome.rank_key)[:count]
+    # One loss at several learning rates is one finalist: each gets its own best rate in the final round.
+    best: dict[Loss, Outcome] = {}
+    for outcome in sorted(trained, key=lambda outcome: outcome.rank_key):
+        best.setdefault(outcome.loss, outcome)
+    return list(best.values())[:count]
 
 
 def final_round(

@@ -230,8 +230,7 @@ class SearchLoop:
 
     def _record(self, candidate: Candidate, outcome: Outcome, chunk: str) -> None:
         if candidate.id not in self._recorded:
-            lr = float(candidate.overrides.get("lr", self._engine.lr))
-            self._ledger.record(outcome, candidate, chunk=chunk, lr=lr)
+            self._ledger.record(outcome, candidate, chunk=chunk, lr=candidate.lr(self._engine.lr))
 
     def _forget_paused(self) -> None:
         if self._paused is not None:

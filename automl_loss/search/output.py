@@ -83,7 +83,7 @@ class Output:
             status=outcome.status.value,
             expression=str(getattr(outcome.loss, "expression", outcome.loss.key)),
             complexity=outcome.loss.complexity,
-            lr=float(candidate.overrides.get("lr", engine.lr)),
+            lr=candidate.lr(engine.lr),
             seconds=outcome.seconds,
             message=outcome.message,
         )

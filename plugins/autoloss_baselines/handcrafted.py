@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -35,6 +35,12 @@ class Handcrafted(SearchStrategy):
         losses: list[str] | None = Field(
             None,
             description="Losses to try, as `gce` (all its settings) or `gce(q=0.7)`; by default all.",
+        )
+        tune_lr: bool = Field(
+            False, description="Whether each loss is tried at several learning rates; each pair counts."
+        )
+        lr_factors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+            [0.33, 1.0, 3.0, 10.0], min_length=1, description="With tune_lr: multiples of the search's rate."
         )
 
     config: Config
@@ -71,7 +77,12 @@ class Handcrafted(SearchStrategy):
         if self.config.losses is not None:
             chosen = (loss for name in self.config.losses for loss in _named(name, self.problem))
             losses = list(dict.fromkeys(chosen))
-        return [Candidate(id, loss, generation=0) for id, loss in enumerate(losses, start=1)]
+        factors = list(dict.fromkeys(self.config.lr_factors)) if self.config.tune_lr else [1.0]
+        pairs = [(loss, factor) for factor in sorted(factors, key=lambda f: abs(f - 1)) for loss in losses]
+        return [
+            Candidate(id, loss, generation=0, overrides={} if factor == 1.0 else {"lr_factor": factor})
+            for id, (loss, factor) in enumerate(pairs, start=1)
+        ]
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing is learned."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 
-from automl_loss import Candidate, Context, Engine, Leg, Loss, Outcome, Status, Trained, race
+from automl_loss import Candidate, Context, Engine, Leg, Loss, Outcome, Status, Trained, Tuned, race
 
 
 def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -> list[Outcome]:
@@ -52,7 +52,7 @@ def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...], le
     losses = engine.match_scale([candidate.loss for candidate in chunk])
     if not tune:
         return _train(engine, _with_losses(chunk, losses), seeds, leg)
-    tuned = engine.tune(losses)
+    tuned = _tuned(engine, chunk, losses)
     final = _with_losses(chunk, engine.match_scale([result.loss for result in tuned]))
     useless = engine.rejects([candidate.loss for candidate in final])
     useful = [candidate for candidate, bad in zip(final, useless, strict=True) if not bad]
@@ -67,6 +67,16 @@ def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...], le
         }
         outcomes.append(replace(outcome, steps=outcome.steps + result.steps, metrics=metrics))
     return outcomes
+
+
+def _tuned(engine: Engine, chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Tuned]:
+    """Each loss tuned for as many steps as its candidate asks for, or as the recipe says."""
+    asked = [int(steps) if (steps := c.overrides.get("tuning_steps")) else None for c in chunk]
+    results: dict[int, Tuned] = {}
+    for steps in dict.fromkeys(asked):
+        places = [i for i, own in enumerate(asked) if own == steps]
+        results |= dict(zip(places, engine.tune([losses[i] for i in places], steps=steps), strict=True))
+    return [results[i] for i in range(len(chunk))]
 
 
 def _with_losses(chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Candidate]:
@@ -110,7 +120,7 @@ def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int], leg
 
 
 def _rates(engine: Engine, chunk: Sequence[Candidate]) -> list[float]:
-    return [candidate.overrides.get("lr", engine.lr) for candidate in chunk]
+    return [candidate.lr(engine.lr) for candidate in chunk]
 
 
 def _outcome(candidate: Candidate, results: Sequence[Trained], start: int) -> Outcome:

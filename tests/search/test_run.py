@@ -169,10 +169,13 @@ def test_the_same_recipe_gives_the_same_result_bit_for_bit(
     }
 
 
-@pytest.mark.parametrize("strategy", ["gp-lfl", "random", "handcrafted"])
+@pytest.mark.parametrize("strategy", ["evomal", "gp-lfl", "random", "handcrafted", "parametric", "taylorglo"])
 @pytest.mark.parametrize("task", ["wine", "diabetes", "breast_cancer"])
 def test_every_strategy_runs_on_every_kind_of_problem(strategy: str, task: str, tmp_path: Path) -> None:
-    options = {} if strategy == "handcrafted" else {"population": 15, "generations": 2}
+    options = {
+        "handcrafted": {},
+        "taylorglo": {"population": 40, "generations": 2, "degree": 2},
+    }.get(strategy, {"population": 15, "generations": 2})
     result = run(
         tiny(task={"name": task}, strategy={"name": strategy, **options}), directory=tmp_path / "run"
     )

@@ -1,0 +1,1 @@
+"""Strategy `taylorglo`: losses as Taylor polynomials, their parameters found by CMA-ES."""
