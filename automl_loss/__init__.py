@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from automl_loss.api import compare as compare
     from automl_loss.api import load_loss as load_loss
     from automl_loss.api import run as run
     from automl_loss.engine.engine import Engine as Engine
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from automl_loss.seeds import stream as stream
 
 _HOMES = {
-    "automl_loss.api": ("load_loss", "run"),
+    "automl_loss.api": ("compare", "load_loss", "run"),
     "automl_loss.engine.engine": ("Engine",),
     "automl_loss.engine.import_path": ("import_object",),
     "automl_loss.engine.training": ("Trained",),

@@ -1,22 +1,24 @@
-"""The Python interface: `run` and `load_loss`, beside the command line."""
+"""The Python interface: `run`, `compare` and `load_loss`, beside the command line."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_loss.errors import AutolossError, ExpressionError, RecipeError, ResumeError
+from automl_loss.errors import AutolossError, ExpressionError, RecipeError
 from automl_loss.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from automl_loss.comparison.runner import GridCallback
     from automl_loss.losses import Loss, Problem
+    from automl_loss.recipe.comparison import Comparison
     from automl_loss.search.progress import Callback
     from automl_loss.search.result import Result
-    from automl_loss.search.run_directory import RunDirectory
 
 
 def run(
@@ -52,55 +54,66 @@ def run(
         >>> print(result.verdict)  # doctest: +SKIP
     """
     from automl_loss.report import write_report
-    from automl_loss.search.progress import Progress
-    from automl_loss.search.run import Run
-    from automl_loss.search.run_directory import RunDirectory
-    from automl_loss.search.setup import set_up
+    from automl_loss.search.start import start
 
     resolved = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
-    # Whatever is wrong with data, model or options is found before a folder is made.
-    setup = set_up(resolved)
-    if resume:
-        place = RunDirectory.open(Path(directory or Path("runs") / resolved.name))
-    else:
-        place = RunDirectory.create(resolved.name, Path(directory) if directory is not None else None)
-    with place:
-        notice = _settle_recipe(resolved, place)
-        if notice and callback is not None:
-            callback(Progress("search", message=notice))
-        result = Run(setup, place, callback).execute()
-        write_report(place.path)
-        return result
+    result = start(resolved, callback, directory=directory, resume=resume)
+    write_report(result.directory)
+    return result
 
 
-def _settle_recipe(recipe: Recipe, place: RunDirectory) -> str:
-    """Write the recipe into a new run directory, or compare it with the one that is there.
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison gave.
+
+    Args:
+        directory: of the comparison.
+        data: the content of `comparison.json`.
+    """
+
+    directory: Path
+    data: Mapping[str, Any]
+
+
+def compare(
+    recipe: str | Path | Mapping[str, Any] | Comparison,
+    callback: GridCallback | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    directory: str | Path | None = None,
+    resume: bool = False,
+) -> Compared:
+    """Run strategies head to head, and test what differs.
+
+    Args:
+        recipe: a file, the name of a shipped recipe, a mapping with `compare:`, or a loaded comparison.
+        callback: called whenever a cell is finished.
+        overrides: as on the command line, e.g. `["compare.seeds=3"]`.
+        directory: where to write; default: `runs/<name>`, or `runs/<name>-2` where that exists.
+        resume: go on in `directory`; finished cells are never run again.
 
     Returns:
-        What the user should know: other versions than the run began with may give other last bits.
+        Directory and data. `data["sentences"]` says in words what is supported.
+
+    Raises:
+        RecipeError: the recipe is wrong, or a strategy does not apply to a task.
+        PluginError: a plugin is missing or broken.
+        ResumeError: the comparison cannot be continued.
+        Interrupted: by Ctrl-C; finished cells stay.
+
+    Example:
+        >>> from automl_loss import compare
+        >>> recipe = {"compare": {"strategies": ["evomal", "random"], "tasks": ["wine"], "seeds": 10}}
+        >>> compare(recipe).data["sentences"]  # doctest: +SKIP
     """
-    from automl_loss.search.atomic import replace_text
-    from automl_loss.search.versions import versions
+    from automl_loss.comparison.report import write_comparison
+    from automl_loss.comparison.runner import run_cells
+    from automl_loss.recipe.comparison import Comparison, load_comparison
 
-    facts = [f"# {name}: {version}" for name, version in versions(recipe).items()]
-    notice = ""
-
-    if place.resumed:
-        recorded = load_recipe(place.recipe)
-        changed = recipe.difference(recorded)
-        if changed:
-            raise ResumeError(
-                f"{place.path} was made by a recipe that differs in {', '.join(changed)}. Only budget, "
-                f"executor, finalists and retraining may change on resume; go on with {place.recipe}, or "
-                f"start a new run."
-            )
-        lines = place.recipe.read_text(encoding="utf-8").splitlines()
-        new = [fact.removeprefix("# ") for fact in facts if fact not in lines]
-        if new:
-            notice = f"this run began with other versions; now {', '.join(new)}: the last bits may differ."
-    text = "\n".join(["# The resolved recipe of this run, made with:", *facts, "", recipe.to_yaml()])
-    replace_text(place.recipe, text)
-    return notice
+    loaded = recipe if isinstance(recipe, Comparison) else load_comparison(recipe, overrides)
+    place = None if directory is None else Path(directory)
+    folder, records = run_cells(loaded, place, resume=resume, callback=callback)
+    return Compared(folder, write_comparison(loaded, records, folder))
 
 
 def load_loss(path: str | Path) -> nn.Module:

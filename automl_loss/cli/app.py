@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from automl_loss.cli import doctor, export, landscape, plugins, recipes, report, retrain, run, top
+from automl_loss.cli import compare, doctor, export, landscape, plugins, recipes, report, retrain, run, top
 from automl_loss.cli.failures import INTERRUPTED, describe
 
 _DEBUG = "--debug"
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run.run)
+app.command()(compare.compare)
 app.command()(top.top)
 app.command()(report.report)
 app.command()(export.export)

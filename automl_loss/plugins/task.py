@@ -103,6 +103,8 @@ class Task(ABC):
     plugin_api: ClassVar[int] = 1
     folder: Path | None = None
     """Where the recipe lies, from which relative paths start; `None` is the working directory."""
+    drawn_afresh: ClassVar[bool] = False
+    """Whether every seed draws all its rows anew, so that units of a comparison share none."""
 
     class Config(PluginConfig):
         """Options of the task in a recipe, besides the common ones."""

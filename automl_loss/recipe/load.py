@@ -32,6 +32,7 @@ def load_recipe(
     seed: int | None = None,
     device: str | None = None,
     plugins: Callable[[Sequence[LocalPlugin]], PluginSource] | None = None,
+    folder: Path | None = None,
 ) -> Recipe:
     """Read and validate a recipe, and fill in every default.
 
@@ -43,6 +44,7 @@ def load_recipe(
         device: in place of the recipe's.
         plugins: makes the source of plugin classes from the recipe's local plugins; by default those and the
             installed ones.
+        folder: where relative paths of a mapping start from; default: the working directory.
 
     Raises:
         RecipeError: anything is wrong with the recipe; it carries every fault with its place.
@@ -54,7 +56,7 @@ def load_recipe(
         100
     """
     faults = Faults()
-    document, default_name, folder = _read(source, faults)
+    document, default_name, home = read_document(source, faults)
     changes.expand(document)
     given = changes.parse(overrides, faults)
     if seed is not None:
@@ -62,7 +64,11 @@ def load_recipe(
     if device is not None:
         given.append(changes.Override(("device",), device, Place("--device", (2, 1, 0))))
     notices = changes.apply(document, given, faults)
-    return _resolve(document, default_name, folder, plugins or _installed, notices, faults)
+    if "compare" in document.data:
+        place = document.key_place(("compare",))
+        faults.add(place, "compare", "this recipe is a comparison; use `autoloss compare`.")
+        document.remove(("compare",))
+    return _resolve(document, default_name, folder or home, plugins or _installed, notices, faults)
 
 
 def _resolve(
@@ -149,7 +155,7 @@ def _names_plugin(section: Any) -> bool:
     return isinstance(section, dict) and bool(section.get("name"))
 
 
-def _read(source: str | Path | Mapping[str, Any], faults: Faults) -> tuple[Document, str, Path]:
+def read_document(source: str | Path | Mapping[str, Any], faults: Faults) -> tuple[Document, str, Path]:
     """The document, the default name, and the folder that relative paths start from."""
     if isinstance(source, Mapping):
         return from_mapping(source, faults), "run", Path.cwd()

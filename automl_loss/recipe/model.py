@@ -49,6 +49,9 @@ class Finalists(Section):
     """The best few, trained again on fresh seeds beside the best handcrafted loss."""
 
     count: PositiveInt = 5
+    handcrafted: NonNegativeInt = Field(
+        3, description="handcrafted losses among them, the best by one run each; 0 leaves that round out"
+    )
     seeds: PositiveInt = 3
     steps: PositiveInt = 2000
     lr_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(

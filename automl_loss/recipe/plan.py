@@ -13,8 +13,6 @@ from automl_loss.losses.problem import Problem
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.sections import Choice
 
-HANDCRAFTED = 3
-"""Handcrafted losses that reach the final round."""
 LR_RATES = 7
 """Learning rates tried for one loss, before a best one at the edge extends the grid."""
 LR_SEEDS = 3
@@ -144,13 +142,13 @@ def _final(recipe: Recipe, handcrafted: int) -> list[Stage]:
     return [
         Stage(
             "finalists: best handcrafted",
-            handcrafted * rates * steps,
+            handcrafted * rates * steps if finalists.handcrafted else 0,
             f"{handcrafted} losses x {rates} rates x {steps:,} steps",
         ),
         Stage(
             "finalists",
-            (finalists.count + HANDCRAFTED) * rates * finalists.seeds * steps,
-            f"({finalists.count} + {HANDCRAFTED} handcrafted) x {rates} rates x {finalists.seeds} seeds "
+            (finalists.count + finalists.handcrafted) * rates * finalists.seeds * steps,
+            f"({finalists.count} + {finalists.handcrafted} handcrafted) x {rates} rates x {finalists.seeds} seeds "
             f"x {steps:,} steps",
         ),
     ]
@@ -158,7 +156,7 @@ def _final(recipe: Recipe, handcrafted: int) -> list[Stage]:
 
 def _retraining(recipe: Recipe) -> list[Stage]:
     retraining = recipe.retraining
-    losses = 3
+    losses = 3 if recipe.finalists.handcrafted else 2
     return [
         Stage(
             "retraining: learning rate",
@@ -168,6 +166,6 @@ def _retraining(recipe: Recipe) -> list[Stage]:
         Stage(
             "retraining",
             losses * retraining.seeds * retraining.steps,
-            f"(learned, best handcrafted, task loss) x {retraining.seeds} seeds x {retraining.steps:,} steps",
+            f"{losses} losses x {retraining.seeds} seeds x {retraining.steps:,} steps",
         ),
     ]

@@ -34,21 +34,27 @@ class Finalist:
     selection: Selection
 
 
-HANDCRAFTED = 3
-"""Handcrafted losses that reach the final round: one run each does not tell the best from the next best."""
-
-
 def best_handcrafted(
-    trainer: LaneTrainer, lr: float, factors: Sequence[float], steps: int, progress: Progress | None = None
+    trainer: LaneTrainer,
+    lr: float,
+    factors: Sequence[float],
+    steps: int,
+    count: int,
+    progress: Progress | None = None,
 ) -> list[Loss]:
-    """The handcrafted losses that are best on validation, best first, each at its best rate, one run each."""
+    """The handcrafted losses that are best on validation, best first, each at its best rate, one run each.
+
+    Several, as one run does not tell the best from the next best.
+    """
+    if not count:
+        return []
     engine = trainer.engine
     losses = engine.match_scale(list(catalogue(engine.problem)))
     selections = select_lr(
         trainer, "handcrafted", losses, [lr * f for f in factors], steps, seeds=1, progress=progress
     )
     order = sorted(range(len(losses)), key=lambda i: selections[i].fitness)
-    return [losses[i] for i in order[:HANDCRAFTED]]
+    return [losses[i] for i in order[:count]]
 
 
 def choose(outcomes: Iterable[Outcome], count: int) -> list[Outcome]:

@@ -35,7 +35,7 @@ class LocalExecutor(Executor):
 
     def __init__(self, config: Any, threads: int = 1) -> None:
         super().__init__(config, threads)
-        self.workers: int = config.workers or max(1, _cores() // threads)
+        self.workers: int = config.workers or max(1, cores() // threads)
         self._pool: Any = None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -65,7 +65,7 @@ class LocalExecutor(Executor):
 
             self._pool = ProcessPoolExecutor(
                 max_workers=self.workers,
-                initializer=_prepare_worker,
+                initializer=prepare_worker,
                 initargs=(self.threads, os.getpid()),
                 env={
                     name: str(self.threads)
@@ -81,14 +81,14 @@ class LocalExecutor(Executor):
             self._pool = None
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use, container limits included."""
     from loky import cpu_count
 
     return int(cpu_count())
 
 
-def _prepare_worker(threads: int, parent: int) -> None:
+def prepare_worker(threads: int, parent: int) -> None:
     """Ctrl-C is the main process's business, and threads are as the recipe says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

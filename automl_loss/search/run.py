@@ -160,7 +160,12 @@ class Run:
         lr = setup.engine.lr
         with self._watch.phase("handcrafted"):
             handcrafted = best_handcrafted(
-                trainer, lr, settings.lr_factors, settings.steps, self._counter("handcrafted")
+                trainer,
+                lr,
+                settings.lr_factors,
+                settings.steps,
+                settings.handcrafted,
+                self._counter("handcrafted"),
             )
         found = {outcome.loss.key for outcome in chosen}
         rivals = [loss for loss in handcrafted if loss.key not in found]
@@ -228,6 +233,18 @@ class Run:
         profile = self._watch.profile(seconds, workers)
         return {"seconds": seconds, "workers": workers, "profile": profile, "overhead": overhead(profile)}
 
+    @staticmethod
+    def _rows(setup: Setup, retrained: Retrained) -> dict[str, Any]:
+        """Rows of the splits; with several tasks, of the first."""
+        engine = setup.engine.engines[0] if isinstance(setup.engine, JointEngine) else setup.engine
+        outputs = retrained.contestants["task_loss"].runs[0].test_output
+        return {
+            "train": len(engine.train_rows),
+            "validation": len(engine.validation_rows),
+            "test": 0 if outputs is None else len(outputs),
+            "drawn_afresh": bool(engine.task.drawn_afresh),
+        }
+
     def _tests(self, returned: str) -> dict[str, Any]:
         """The tests of several tasks, by their labels; nothing with one."""
         if self._joint is None:
@@ -287,6 +304,7 @@ class Run:
             },
             "test": test_json(retrained, returned, metric, sentence),
             **self._tests(returned),
+            "rows": self._rows(setup, retrained),
             "search": {
                 "candidates": len(state.candidates) - 1,
                 **counts,

@@ -20,6 +20,7 @@ class _Friedman(Task):
     training rows, without noise.
     """
 
+    drawn_afresh: ClassVar[bool] = True
     features: ClassVar[int] = 10
     name: ClassVar[str]
     noisy_test: ClassVar[bool] = False
@@ -124,6 +125,7 @@ class RareClasses(Task):
     the first one's training and validation rows; test rows are balanced. All rows are drawn afresh for each seed.
     """
 
+    drawn_afresh: ClassVar[bool] = True
     features: ClassVar[int] = 10
 
     class Config(PluginConfig):

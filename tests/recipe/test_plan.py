@@ -7,7 +7,7 @@ from collections.abc import Callable
 from automl_loss.losses.handcrafted import catalogue
 from automl_loss.losses.problem import Problem
 from automl_loss.recipe import Recipe, describe
-from automl_loss.recipe.plan import GUARD_STEPS, HANDCRAFTED, LR_RATES, LR_SEEDS
+from automl_loss.recipe.plan import GUARD_STEPS, LR_RATES, LR_SEEDS
 
 Load = Callable[..., Recipe]
 
@@ -70,11 +70,10 @@ def test_stages_that_cost_nothing_are_left_out(load: Load) -> None:
 
 def test_the_constants_are_those_of_the_search() -> None:
     from automl_loss.engine.tuning import HELD_OUT
-    from automl_loss.search import finalists, learning_rate
+    from automl_loss.search import learning_rate
 
     assert {len(learning_rate.default_grid(name)) for name in ("sgd", "adamw")} == {LR_RATES}
     assert learning_rate.SEEDS == LR_SEEDS
-    assert finalists.HANDCRAFTED == HANDCRAFTED
     assert HELD_OUT == GUARD_STEPS
 
 

@@ -1,0 +1,148 @@
+"""One cell of a comparison: a run in a directory of its own, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_loss.errors import NoValidCandidateError, ResumeError
+from automl_loss.recipe import Recipe, load_recipe
+from automl_loss.recipe.comparison import Cell
+from automl_loss.search.atomic import replace_text
+from automl_loss.search.result import Result
+from automl_loss.search.start import start
+
+SUMMARY = "cell.json"
+DONE, NO_CANDIDATE, FAILED = "done", "no_candidate", "failed"
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """What is known of a cell.
+
+    Args:
+        cell: which one.
+        data: its `cell.json`, or `None` while it is not finished.
+    """
+
+    cell: Cell
+    data: Mapping[str, Any] | None
+
+    @property
+    def status(self) -> str:
+        """`done`, `no_candidate`, `failed`, or `open`."""
+        return "open" if self.data is None else str(self.data["status"])
+
+
+def read_cell(cell: Cell, folder: Path) -> CellRecord:
+    """What a directory holds of a cell; one that failed counts as open, as it is tried again.
+
+    Raises:
+        ResumeError: it was finished under another recipe.
+    """
+    file = folder / cell.name / SUMMARY
+    if not file.exists():
+        return CellRecord(cell, None)
+    data = json.loads(file.read_text(encoding="utf-8"))
+    if data["recipe"] != _identity(cell.recipe):
+        changed = [key for key, value in _identity(cell.recipe).items() if data["recipe"].get(key) != value]
+        raise ResumeError(
+            f"{file.parent}: this cell was finished under a recipe that differs in {', '.join(changed) or 'its keys'}. "
+            f"Only strategies, tasks, models and seeds may be added to a comparison; start a new one."
+        )
+    return CellRecord(cell, data)
+
+
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """All of a recipe that its result depends on, as plain data."""
+    data: dict[str, Any] = json.loads(json.dumps(recipe.to_data()))
+    for key in ("name", "executor", "device", "storage"):
+        data.pop(key, None)
+    return data
+
+
+def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path) -> dict[str, Any]:
+    """Run a cell, or go on with it; a fault is a result, so that it harms no other cell.
+
+    Args:
+        data: of the resolved recipe; a worker process loads its own plugins.
+        home: where relative paths start.
+        name: of the cell.
+        folder: that holds the cells.
+
+    Returns:
+        The content of `cell.json`.
+    """
+    recipe = load_recipe(data, folder=home)
+    place = folder / name
+    begun = (place / "recipe.yaml").exists()
+    try:
+        result = start(recipe, directory=place, resume=begun)
+        record = {"status": DONE, "message": "", **_measured(result)}
+    except NoValidCandidateError as error:
+        record = {"status": NO_CANDIDATE, "message": str(error)}
+    except Exception as error:  # of a plugin, the data, the machine: it belongs to this cell
+        record = {"status": FAILED, "message": f"{type(error).__name__}: {error}"}
+    record["recipe"] = _identity(recipe)
+    place.mkdir(parents=True, exist_ok=True)
+    replace_text(place / SUMMARY, json.dumps(record) + "\n")
+    return record
+
+
+def _measured(result: Result) -> dict[str, Any]:
+    """What the comparison needs of a result."""
+    data, test = result.data, result.data["test"]
+    entries = {test["returned"]: test["learned"], **test["others"], "task_loss": test["task_loss"]}
+    found = entries.get("found", test["task_loss"])
+    usual = test["task_loss"]
+    trace = _trace(result)
+    return {
+        "metric": test["metric"],
+        "lower_is_better": test["lower_is_better"],
+        "test": found["mean"],
+        "test_values": found["values"],
+        "last": found["last_step"]["mean"],
+        "lr": found["lr"],
+        "lr_tried": found["lr_tried"],
+        "is_task_loss": "found" not in entries,
+        "task_loss": usual["mean"],
+        "task_loss_values": usual["values"],
+        "task_loss_lr_tried": usual["lr_tried"],
+        "expression": data["best"]["expression"] if test["returned"] == "found" else found["loss"],
+        "fitness": _final_fitness(data),
+        "search_fitness": trace["best"][-1] if trace["best"] else None,
+        "task_loss_fitness": data["search"]["task_loss_fitness"],
+        "rows": data["rows"],
+        "search": {key: data["search"][key] for key in ("candidates", "evaluated", "cached", "rejected", "diverged",
+                                                        "pruned", "failed", "seconds", "filter_hits")},
+        "steps": trace["steps"][-1] if trace["steps"] else 0.0,
+        "trace": trace,
+        "versions": data["versions"],
+    }  # fmt: skip
+
+
+def _final_fitness(data: Mapping[str, Any]) -> float | None:
+    """Validation metric of the best found finalist, in the metric's own sense."""
+    values = [finalist["fitness"] for finalist in data["finalists"] if finalist["id"] is not None]
+    return values[0] if values else None
+
+
+def _trace(result: Result) -> dict[str, list[float]]:
+    """Best fitness against candidates tuned or trained, training-step equivalents, and seconds of work."""
+    lower = result.data["test"]["lower_is_better"]
+    trace: dict[str, list[float]] = {"candidates": [], "steps": [], "seconds": [], "best": []}
+    count, steps, seconds, best = 0, 0.0, 0.0, float("inf")
+    for number in sorted(result.outcomes):
+        outcome = result.outcomes[number]
+        if number == 0 or outcome.source_id is not None or not outcome.steps:
+            continue
+        count, steps, seconds = count + 1, steps + outcome.steps, seconds + outcome.seconds
+        best = best if outcome.fitness is None else min(best, outcome.fitness)
+        if best < float("inf"):
+            for key, value in (("candidates", count), ("steps", steps), ("seconds", seconds)):
+                trace[key].append(float(value))
+            trace["best"].append(best if lower else 1 - best)
+    return trace

@@ -1,0 +1,58 @@
+"""Writes what a comparison supports: `comparison.json`, `.csv`, `.tex`, figures, and one page to read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from automl_loss.comparison.analysis import analyse, settings_of
+from automl_loss.comparison.cell import CellRecord
+from automl_loss.comparison.tables import to_csv, to_latex
+from automl_loss.recipe.comparison import Comparison
+from automl_loss.search.atomic import replace_text, writing
+
+_TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
+
+
+def write_comparison(comparison: Comparison, records: Sequence[CellRecord], folder: Path) -> dict[str, Any]:
+    """Analyse what is finished and write all files; returns the content of `comparison.json`."""
+    from jinja2 import Environment, StrictUndefined
+
+    from automl_loss.comparison.figures import draw
+
+    data = analyse(comparison, records)
+    images = []
+    with writing(folder):
+        (folder / "figures").mkdir(exist_ok=True)
+    for name, figure, caption in draw(data, settings_of(comparison, records), records):
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=130)
+        file = folder / "figures" / f"{name}.png"
+        with writing(file):
+            file.write_bytes(stream.getvalue())
+        images.append((name, caption, base64.b64encode(stream.getvalue()).decode()))
+    replace_text(folder / "comparison.json", json.dumps(data, indent=2, allow_nan=False) + "\n")
+    replace_text(folder / "comparison.csv", to_csv(data))
+    replace_text(folder / "comparison.tex", to_latex(data))
+    tests = [
+        (f"Primary family: {data['control']} against the others", data["primary"],
+         "Fixed beforehand; p-values by Holm over the whole family. Differences: lower is better."),
+        ("Exploratory: every strategy against the task loss", data["exploratory"],
+         "The task loss at its own best rate, early-stopped; a family of its own."),
+    ]  # fmt: skip
+    page = Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        _TEMPLATE.read_text(encoding="utf-8")
+    )
+    text = page.render(
+        data=data,
+        names=list(data["settings"][0]["means"]) if data["settings"] else [],
+        tests=tests,
+        figures=images,
+        faults=[cell for cell in data["cells"] if cell["status"] in ("failed", "no_candidate")],
+    )
+    replace_text(folder / "report.html", text)
+    return data
