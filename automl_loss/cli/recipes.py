@@ -11,7 +11,7 @@ app = typer.Typer(help="Shipped recipes, and the schema of recipes.", no_args_is
 
 @app.command("list")
 def list_recipes() -> None:
-    """List the shipped recipes; `autoloss run NAME` runs one."""
+    """List the shipped recipes; `autoloss run NAME` runs one, `autoloss compare compare-...` a comparison."""
     from automl_loss.recipe import shipped_recipes
 
     recipes = shipped_recipes()

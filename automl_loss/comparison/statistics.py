@@ -70,7 +70,7 @@ def corrected_t(differences: Sequence[float], ratio: float) -> UnitTest:
         mean = float(values.mean()) if count else float("nan")
         return UnitTest(mean, None, 1.0, count, f"none: {count} unit(s), and two are the least")
     mean, variance = float(values.mean()), float(values.var(ddof=1))
-    if variance == 0.0:
+    if variance <= (1e-12 * mean) ** 2:
         # Units that agree exactly say nothing of their spread.
         return UnitTest(mean, None, 1.0, count, "none: the difference is the same in every unit")
     error = math.sqrt((1.0 / count + ratio) * variance)
@@ -122,7 +122,8 @@ def bayesian_signed_rank(
 
     a, b = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
     relative = (a - b) / np.where(b == 0.0, 1.0, b)
-    better, equal, worse = baycomp.SignedRankTest.probs(
+    # In baycomp's words the first wins where it is larger.
+    worse, equal, better = baycomp.SignedRankTest.probs(
         relative, np.zeros_like(relative), rope=rope, nsamples=_SAMPLES, random_state=0
     )
     return {"better": float(better), "equal": float(equal), "worse": float(worse)}

@@ -57,6 +57,11 @@ def load_recipe(
     """
     faults = Faults()
     document, default_name, home = read_document(source, faults)
+    if "compare" in document.data:
+        place = document.key_place(("compare",))
+        raise RecipeError(
+            f"{place.text or source}: compare: this recipe is a comparison; use `autoloss compare`."
+        )
     changes.expand(document)
     given = changes.parse(overrides, faults)
     if seed is not None:
@@ -64,10 +69,6 @@ def load_recipe(
     if device is not None:
         given.append(changes.Override(("device",), device, Place("--device", (2, 1, 0))))
     notices = changes.apply(document, given, faults)
-    if "compare" in document.data:
-        place = document.key_place(("compare",))
-        faults.add(place, "compare", "this recipe is a comparison; use `autoloss compare`.")
-        document.remove(("compare",))
     return _resolve(document, default_name, folder or home, plugins or _installed, notices, faults)
 
 

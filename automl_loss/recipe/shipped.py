@@ -27,6 +27,11 @@ class ShippedRecipe:
         return self.path.read_text(encoding="utf-8")
 
     @property
+    def is_comparison(self) -> bool:
+        """Whether it is for `autoloss compare`."""
+        return "\ncompare:" in self.text
+
+    @property
     def summary(self) -> str:
         """The first comment line."""
         first = next((line for line in self.text.splitlines() if line.startswith("#")), "")

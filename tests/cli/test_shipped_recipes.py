@@ -11,7 +11,8 @@ from automl_loss import load_recipe
 from automl_loss.cli import main
 from automl_loss.recipe import shipped_recipes
 
-NAMES = [recipe.name for recipe in shipped_recipes()]
+NAMES = [recipe.name for recipe in shipped_recipes() if not recipe.is_comparison]
+COMPARISONS = [recipe.name for recipe in shipped_recipes() if recipe.is_comparison]
 LITTLE = [
     "strategy.population=4",
     "strategy.generations=1",
@@ -36,6 +37,14 @@ def test_a_dry_run_finds_no_fault_with_or_without_the_data(
     assert plan["parameters"] > 0
     assert plan["steps"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_dry_run_of_a_comparison_counts_its_cells(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", name, "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert len(plan["cells"]) % 10 == 0
+    assert all(steps > 0 for steps in plan["steps"].values())
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_unknown_keys_are_errors_with_a_suggestion_at_the_key(problems: Problems
             "2:25: finalists.lr_factors: expected at least 1 item(s), got 0 item(s).",
         ),
         ("budget: {minutes: 0}", "2:19: budget.minutes: expected a number above 0, got 0."),
-        ("compare: {}", "2:1: compare: unknown key. "),
+        ("compar: {}", "2:1: compar: unknown key. "),
     ],
 )
 def test_each_fault_is_reported_in_a_sentence_at_its_place(
