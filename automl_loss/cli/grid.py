@@ -59,7 +59,7 @@ class Grid:
         what = f"{cell.task}, {cell.model}, {cell.strategy}, seed {cell.seed}"
         said = (
             f"test {data['metric']} {data['test']:.4g}"
-            if data.get("test") is not None
+            if self._comparison.judge == "test" and data.get("test") is not None
             else progress.fresh.status
         )
         message = f": {data['message']}" if data.get("message") else ""

@@ -1,10 +1,11 @@
-"""`autoloss plugins list|show`: which plugins there are, and what each takes."""
+"""`autoloss plugins list|show|check|new`: which plugins there are, what each takes, whether it keeps its contract."""
 
 from __future__ import annotations
 
 import enum
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,6 +73,81 @@ def show(
         typer.echo(json.dumps([_data(loaded) for loaded in found], indent=2))
     else:
         typer.echo("\n\n".join(_page(loaded) for loaded in found))
+
+
+@app.command()
+def check(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="A plugin's name, its kind before it if need be; or ./mine.py:Mine.",
+            metavar="NAME | KIND NAME | PATH",
+        ),
+    ],
+    as_json: _AsJson = False,
+) -> None:
+    """Check that a plugin keeps every law of its kind. Takes seconds; exit code 3 when it does not."""
+    if len(words) > 2:
+        raise typer.BadParameter(f"expected NAME, KIND NAME or PATH, got {len(words)} words.")
+    classes = _classes(words)
+    from automl_loss.testing.check import check_plugin, kind_of, laws_of
+
+    reports = [(name, laws_of(kind_of(cls)), check_plugin(cls)) for name, cls in classes]
+    if as_json:
+        data = [
+            {"plugin": name, "laws": [law.name for law in laws], "findings": [asdict(f) for f in findings]}
+            for name, laws, findings in reports
+        ]
+        typer.echo(json.dumps(data, indent=2))
+    else:
+        for name, laws, findings in reports:
+            broken = [finding for finding in findings if not finding.skipped]
+            skipped = len(findings) - len(broken)
+            kept = len(laws) - len(findings)
+            rest = f", {skipped} not looked at" if skipped else ""
+            typer.echo(f"{name}: {kept} of {len(laws)} laws kept{rest}")
+            for finding in findings:
+                typer.echo(f"\n{finding}")
+    if any(not finding.skipped for _, _, findings in reports for finding in findings):
+        raise typer.Exit(PluginError.exit_code)
+
+
+@app.command()
+def new(
+    kind: Annotated[Kind, typer.Argument(help="Which kind.")],
+    name: Annotated[str, typer.Argument(help="The name that recipes will write: lower case, with hyphens.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder; default: autoloss-NAME.")
+    ] = None,
+) -> None:
+    """Write a package with a plugin that works: class, entry point, contract tests, recipe, README."""
+    from automl_loss.testing.scaffold import write_package
+
+    files = write_package(kind.value, name, output)
+    for file in files:
+        typer.echo(str(file))
+    folder = files[0].parent
+    typer.echo(f"\nNext: pip install -e {folder} && autoloss plugins check {kind.value} {name} && "
+               f"autoloss run {folder / 'recipe.yaml'}")  # fmt: skip
+
+
+def _classes(words: list[str]) -> list[tuple[str, type[object]]]:
+    """The classes to check, with the names they are shown under."""
+    from automl_loss.plugins.loading import Registry
+
+    registry, name = Registry(), words[-1]
+    if len(words) == 1 and (".py:" in name or (":" in name and "." in name.partition(":")[0])):
+        from automl_loss.engine.import_path import import_object
+        from automl_loss.plugins.local import module_name
+
+        file, _, attribute = name.rpartition(":")
+        target = f"{module_name(file)}:{attribute}" if file.endswith(".py") else name
+        try:
+            return [(name, import_object(target))]
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+    kinds = [_kind(words[0])] if len(words) == 2 else _kinds_with(registry, name)
+    return [(f"{kind.replace('_', ' ')} {name}", registry.load(kind, name).cls) for kind in kinds]
 
 
 def _kind(word: str) -> PluginKind:

@@ -30,7 +30,7 @@ class Setting:
         model: label.
         metric: name.
         lower_is_better: the metric's own sense; values are turned so that lower is better.
-        ratio: test rows over the rows that methods learn from; 0 where units share no rows.
+        ratio: rows judged on over the rows that methods learn from; 0 where units share no rows.
         values: by strategy, by seed; the task loss among them.
     """
 
@@ -64,12 +64,12 @@ def settings_of(comparison: Comparison, records: Sequence[CellRecord]) -> list[S
             own = [r for r in records if (r.cell.task, r.cell.model) == (task, model)]
             done = [r for r in own if r.status == DONE and r.data is not None]
             if done:
-                found.append(_setting(task, model, own, done, comparison.strategies))
+                found.append(_setting(task, model, own, done, comparison))
     return found
 
 
 def _setting(
-    task: str, model: str, own: Sequence[CellRecord], done: Sequence[CellRecord], strategies: Sequence[str]
+    task: str, model: str, own: Sequence[CellRecord], done: Sequence[CellRecord], comparison: Comparison
 ) -> Setting:
     first = done[0].data
     assert first is not None
@@ -80,22 +80,39 @@ def _setting(
             return math.inf
         return value if lower else 1.0 - value
 
-    usual = {r.cell.seed: inner(r.data["task_loss"]) for r in reversed(done) if r.data is not None}
-    values: dict[str, dict[int, float]] = {name: {} for name in strategies}
+    def judged(data: Mapping[str, Any], loss: str) -> float:
+        return inner(data[loss] if comparison.judge == "test" else _best_tried(data, loss))
+
+    usual = {r.cell.seed: judged(r.data, "task_loss") for r in reversed(done) if r.data is not None}
+    values: dict[str, dict[int, float]] = {name: {} for name in comparison.strategies}
     for record in own:
         if record.data is None:
             continue
         if record.status == DONE:
-            values[record.cell.strategy][record.cell.seed] = inner(record.data["test"])
+            values[record.cell.strategy][record.cell.seed] = judged(record.data, "test")
         elif record.status == NO_CANDIDATE and record.cell.seed in usual:
             # Who finds no loss keeps the task loss.
             values[record.cell.strategy][record.cell.seed] = usual[record.cell.seed]
-    ratio = 0.0 if rows["drawn_afresh"] else rows["test"] / max(1, rows["train"] + rows["validation"])
+    # A method learns its network on the training rows and its loss on the validation rows.
+    learnt_from = rows["train"] + (rows["validation"] if comparison.judge == "test" else 0)
+    ratio = 0.0 if rows["drawn_afresh"] else rows[comparison.judge] / max(1, learnt_from)
     finite = {
         name: {seed: v for seed, v in each.items() if math.isfinite(v)} for name, each in values.items()
     }
     finite[TASK_LOSS] = dict(sorted(usual.items()))
     return Setting(task, model, str(first["metric"]), lower, ratio, finite)
+
+
+def _best_tried(data: Mapping[str, Any], loss: str) -> float | None:
+    """Validation metric at the retraining length, at the best rate tried there, in the metric's own sense.
+
+    Args:
+        data: of a cell.
+        loss: `test` for the loss found, `task_loss` for the task loss.
+    """
+    table = data["lr_tried" if loss == "test" else "task_loss_lr_tried"]
+    tried = [value for _, value in table if value is not None]
+    return (min if data["lower_is_better"] else max)(tried, default=None)
 
 
 def analyse(comparison: Comparison, records: Sequence[CellRecord]) -> dict[str, Any]:
@@ -109,16 +126,17 @@ def analyse(comparison: Comparison, records: Sequence[CellRecord]) -> dict[str, 
         "schema": SCHEMA,
         "name": comparison.name,
         "control": control,
+        "judge": comparison.judge,
         "strategies": list(comparison.strategies),
         "tasks": list(comparison.tasks),
         "models": list(comparison.models),
         "seeds": list(comparison.seeds),
-        "cells": [_cell(record) for record in records],
+        "cells": [_cell(record, comparison.judge) for record in records],
         "settings": [_described(setting, comparison) for setting in settings],
         "primary": primary,
         "exploratory": _against_task_loss(settings, comparison.strategies),
         "over_tasks": _over_tasks(settings, control, others),
-        "kendall_tau": _taus(settings, records),
+        "kendall_tau": _taus(settings, records) if comparison.judge == "test" else [],
         "power": {
             "units": units,
             "family": len(primary),
@@ -132,9 +150,12 @@ def analyse(comparison: Comparison, records: Sequence[CellRecord]) -> dict[str, 
     return data
 
 
-def _cell(record: CellRecord) -> dict[str, Any]:
-    cell, data = record.cell, record.data or {}
-    kept = ("message", "test", "last", "task_loss", "fitness", "search_fitness", "task_loss_fitness", "lr", "steps",
+def _cell(record: CellRecord, judge: str) -> dict[str, Any]:
+    cell, data = record.cell, dict(record.data or {})
+    if judge == "validation" and record.status == DONE:
+        loss = {"validation": _best_tried(data, "test"), "task_loss": _best_tried(data, "task_loss")}
+        data |= {"test": None, "last": None, **loss}
+    kept = ("message", "test", "validation", "last", "task_loss", "fitness", "search_fitness", "task_loss_fitness", "lr", "steps",
             "expression", "is_task_loss")  # fmt: skip
     return {
         "strategy": cell.strategy, "task": cell.task, "model": cell.model, "seed": cell.seed, "status": record.status,
@@ -159,7 +180,7 @@ def _described(setting: Setting, comparison: Comparison) -> dict[str, Any]:
         "model": setting.model,
         "metric": setting.metric,
         "lower_is_better": setting.lower_is_better,
-        "test_to_training_rows": setting.ratio,
+        "judged_to_training_rows": setting.ratio,
         "means": means,
     }
 
@@ -258,24 +279,15 @@ def _taus(settings: Sequence[Setting], records: Sequence[CellRecord]) -> list[di
             ):  # fmt: skip
                 continue
             for key, found in pairs.items():
-                if data[key] is not None and data["test"] is not None and data["task_loss"] is not None:
-                    found.append(
-                        (data[key] - (data["task_loss_fitness"] or 0.0), data["test"] - data["task_loss"])
-                    )
+                usual = data["task_loss_fitness"] if key == "search_fitness" else _best_tried(data, "task_loss")
+                if None not in (data[key], usual, data["test"], data["task_loss"]):
+                    found.append((data[key] - usual, data["test"] - data["task_loss"]))
         rows.append({
             "task": setting.task, "model": setting.model, "cells": len(pairs["fitness"]),
             **{key: statistics.kendall_tau(*zip(*found, strict=True)) if found else None
                for key, found in pairs.items()},
         })  # fmt: skip
     return rows
-
-
-def _usual_fitness(data: Mapping[str, Any], key: str) -> float:
-    """The task loss's validation metric at the length of the search, or at that of retraining."""
-    if key == "search_fitness":
-        return float(data["task_loss_fitness"] or 0.0)
-    tried = [value for _, value in data["task_loss_lr_tried"] if value is not None]
-    return float((min if data["lower_is_better"] else max)(tried, default=0.0))
 
 
 def sentences(data: Mapping[str, Any]) -> list[str]:

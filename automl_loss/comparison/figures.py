@@ -40,8 +40,8 @@ def draw(
         TASK_LOSS: _GREY
     }
     yield (
-        "test", _test_values(settings, data["strategies"], colours),
-        "Test metric of each unit, an independent split and a whole search; the bar is the mean.",
+        data["judge"], _values(settings, data["strategies"], colours, data["judge"]),
+        f"{data['judge'].capitalize()} metric of each unit, an independent split and a whole search; the bar is the mean.",
     )  # fmt: skip
     for axis, label in (("candidates", "candidates tuned or trained"), ("steps", "training-step equivalents"),
                         ("seconds", "seconds of work")):  # fmt: skip
@@ -91,8 +91,8 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
 
 
-def _test_values(
-    settings: Sequence[Setting], strategies: Sequence[str], colours: Mapping[str, str]
+def _values(
+    settings: Sequence[Setting], strategies: Sequence[str], colours: Mapping[str, str], judge: str
 ) -> Figure:
     names = [*strategies, TASK_LOSS]
     figure, axes = _grid(settings, 1.2 + 0.28 * len(names))
@@ -103,7 +103,7 @@ def _test_values(
                 one.plot(values, [place] * len(values), "o", color=colours[name], alpha=0.5, markersize=4)
                 one.plot([np.mean(values)] * 2, [place - 0.3, place + 0.3], color=colours[name], linewidth=2)
         one.set_yticks(range(len(names)), list(reversed(names)), fontsize=8)
-        one.set_xlabel(f"test {setting.metric}")
+        one.set_xlabel(f"{judge} {setting.metric}")
     return figure
 
 

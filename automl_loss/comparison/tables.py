@@ -15,6 +15,7 @@ _COLUMNS = (
         "strategy",
         "status",
         "test",
+        "validation",
         "last",
         "task_loss",
         "fitness",

@@ -74,7 +74,8 @@ class Engine:
                 self.train_rows, self.validation_rows, source.rows, source.seed
             )
         self.metric: Metric = get_metric(self.problem.metric, self.problem, source.folder)
-        self.network = Network(source.model(), self.problem, self.device, self._dtype)
+        mixed = source.training.precision == "bfloat16"
+        self.network = Network(source.model(), self.problem, self.device, self._dtype, mixed=mixed)
         batchable, self._random = self.network.probe(next(self.train_rows.blocks(2)))
         self.width = (
             (source.training.width or width_for(self.network, batchable=batchable)) if batchable else 1

@@ -81,15 +81,24 @@ class Network:
         problem: gives input shape and number of outputs.
         device: where states live.
         dtype: of parameters and raw outputs.
+        mixed: whether layers compute in bfloat16 where torch.autocast says so; raw outputs, and with them every loss,
+            stay in `dtype`.
     """
 
     def __init__(
-        self, factory: ModelFactory, problem: Problem, device: torch.device, dtype: torch.dtype
+        self,
+        factory: ModelFactory,
+        problem: Problem,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        mixed: bool = False,
     ) -> None:
         self._factory = factory
         self._problem = problem
         self.device = device
         self.dtype = dtype
+        self._mixed = mixed
         with seeded(0, device):
             self._module = self._build()
         parameters = {n: p for n, p in self._module.named_parameters() if p.requires_grad}
@@ -100,7 +109,7 @@ class Network:
         self._shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         self._sizes = [value.numel() for value in parameters.values()]
         self.parameters = sum(self._sizes)
-        self._layers = Layers.of(self._module, problem.input_shape)
+        self._layers = None if mixed else Layers.of(self._module, problem.input_shape)
         self._channels_last = False
         self._widest = math.prod(problem.input_shape)
 
@@ -207,16 +216,22 @@ class Network:
         """
         self._module.train(train)
         parameters = dict(zip(self._shapes, leaves, strict=True))
-        with plain_attention():
+        with plain_attention(), self._precision():
             if len(leaves[0]) == 1:
                 single = self.call(
                     {name: self._laid_out(value.squeeze(0)) for name, value in parameters.items()},
                     {name: value.squeeze(0) for name, value in buffers.items()},
                     self._laid_out(x if shared else x.squeeze(0)),
                 )
-                return self._checked(single)[None]
+                return self._checked(single.to(self.dtype))[None]
             call = vmap(self.call, in_dims=(0, 0, None if shared else 0), randomness="same")
-            return self._checked(call(parameters, buffers, x))
+            return self._checked(call(parameters, buffers, x).to(self.dtype))
+
+    def _precision(self) -> torch.autocast:
+        """Mixed precision where it was asked for; without the cache, which does not know vmap's tensors."""
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self._mixed, cache_enabled=False
+        )
 
     def _laid_out(self, tensor: Tensor) -> Tensor:
         """Images and filters with their channels last, as convolutions and pooling are fastest."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -51,6 +51,10 @@ class CompareSection(Section):
         None,
         description="label of the strategy that the others are tested against; null: evomal, or the first",
     )
+    judge: Literal["test", "validation"] = Field(
+        "test",
+        description="rows that methods are compared on; `validation` is for development: no test number is shown",
+    )
     workers: PositiveInt | None = Field(None, description="cells at work at once; null: one a core")
 
 
@@ -90,6 +94,7 @@ class Comparison:
         seeds: of the units.
         control: label of the strategy that the others are tested against.
         cells: by seed, then task, model, strategy: the first units are whole first.
+        judge: `test`, or `validation` while methods are developed.
         workers: cells at work at once; `None`: one a core.
         data: the recipe as plain data.
         notices: what a person should know.
@@ -102,6 +107,7 @@ class Comparison:
     seeds: tuple[int, ...]
     control: str
     cells: tuple[Cell, ...]
+    judge: Literal["test", "validation"]
     workers: int | None
     data: Mapping[str, Any]
     notices: tuple[str, ...] = ()
@@ -191,7 +197,7 @@ def load_comparison(
     }
     return Comparison(
         str(name), _labels(strategies), _labels(tasks), _labels(models), seeds, control, cells,
-        section.workers, resolved, tuple(notices),
+        section.judge, section.workers, resolved, tuple(notices),
     )  # fmt: skip
 
 

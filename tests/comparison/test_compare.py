@@ -11,6 +11,8 @@ from automl_loss import Interrupted, RecipeError, ResumeError, compare
 from automl_loss.api import Compared
 from automl_loss.cli import main
 from automl_loss.comparison import runner
+from automl_loss.comparison.cell import read_cell
+from automl_loss.comparison.report import write_comparison
 from automl_loss.recipe.comparison import load_comparison
 
 
@@ -71,6 +73,26 @@ def test_strategies_are_paired_on_the_same_splits_and_judged_beside_the_same_tas
     for cell in finished.data["cells"]:
         by_unit.setdefault((cell["task"], cell["seed"]), set()).add(cell["task_loss"])
     assert all(len(values) == 1 for values in by_unit.values())
+
+
+def test_a_comparison_judged_on_validation_shows_no_test_number(finished: Compared, tmp_path: Path) -> None:
+    comparison = load_comparison(small(judge="validation"))
+    records = [read_cell(cell, finished.directory / "cells") for cell in comparison.cells]
+    data = write_comparison(comparison, records, tmp_path)
+    kept = [record.data for record in records if record.data is not None]
+    means = data["settings"][0]["means"]
+    own = [min(v for _, v in d["lr_tried"]) for d in kept[:8:4]]
+    assert means["evomal"]["mean"] == pytest.approx(sum(own) / 2)
+    usual = [min(v for _, v in d["task_loss_lr_tried"]) for d in kept[:8:4]]
+    assert means["task loss"]["mean"] == pytest.approx(sum(usual) / 2)
+    rows = kept[0]["rows"]
+    assert data["settings"][0]["judged_to_training_rows"] == rows["validation"] / rows["train"]
+    assert {cell["test"] for cell in data["cells"]} == {None}
+    assert {cell["last"] for cell in data["cells"]} == {None}
+    assert data["kendall_tau"] == []
+    assert (tmp_path / "figures" / "validation.png").exists()
+    assert not (tmp_path / "figures" / "test.png").exists()
+    assert "Validation metric" in (tmp_path / "report.html").read_text()
 
 
 def test_few_units_claim_nothing_and_say_so(finished: Compared) -> None:

@@ -1,0 +1,62 @@
+"""All laws of a plugin's kind, checked one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from automl_loss.errors import PluginError
+from automl_loss.plugins.contract import BASES
+from automl_loss.plugins.discovery import PluginKind
+from automl_loss.testing.law import Finding, Law, Subject
+
+
+def check_plugin(cls: type[Any], options: Mapping[str, Any] | None = None) -> list[Finding]:
+    """Check every law of the kind that a class is of.
+
+    Args:
+        cls: a plugin class.
+        options: of its `Config`; by default its defaults.
+
+    Returns:
+        A finding for each law that is broken; empty for a sound plugin. Laws that could not be looked at, for lack of
+        data, are findings with `skipped`.
+
+    Raises:
+        PluginError: the class is of no plugin kind.
+
+    Example:
+        >>> from autoloss_baselines.handcrafted import Handcrafted
+        >>> check_plugin(Handcrafted)
+        []
+    """
+    subject = Subject(cls, kind_of(cls), dict(options or {}))
+    return [finding for each in laws_of(subject.kind) if (finding := each.check(subject)) is not None]
+
+
+def kind_of(cls: type[Any]) -> PluginKind:
+    """The plugin kind of a class.
+
+    Raises:
+        PluginError: it is of none.
+    """
+    for kind, base in BASES.items():
+        if isinstance(cls, type) and issubclass(cls, base):
+            return kind
+    bases = ", ".join(base.__name__ for base in BASES.values())
+    raise PluginError(f"{cls!r} is of no plugin kind; derive from one of {bases}.")
+
+
+def laws_of(kind: PluginKind) -> tuple[Law, ...]:
+    """The laws of a kind, the common ones first."""
+    from automl_loss.testing import common, evaluators, executors, models, primitive_sets, strategies, tasks
+
+    own = {
+        "strategy": strategies,
+        "primitive_set": primitive_sets,
+        "task": tasks,
+        "model": models,
+        "evaluator": evaluators,
+        "executor": executors,
+    }[kind]
+    return (*common.LAWS, *own.LAWS)

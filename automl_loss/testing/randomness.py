@@ -1,0 +1,36 @@
+"""Global random state: which generators a piece of work draws from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def touched(work: Callable[[], Any], *, torch_too: bool = True) -> str | None:
+    """Names of the global generators that work moved, as a sentence; `None` when it moved none."""
+    import torch
+
+    kept = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
+    # A state that no one has reason to set: work that seeds a generator is seen, too.
+    random.seed(922337203685)
+    np.random.seed(2718281828)  # noqa: NPY002
+    torch.manual_seed(577215664)
+    before = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
+    try:
+        work()
+        moved = []
+        if random.getstate() != before[0]:
+            moved.append("Python's random")
+        now = np.random.get_state()  # noqa: NPY002
+        if not all(np.array_equal(a, b) for a, b in zip(now, before[1], strict=True)):
+            moved.append("numpy.random")
+        if torch_too and not torch.equal(torch.get_rng_state(), before[2]):
+            moved.append("torch's global generator")
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002
+        torch.set_rng_state(kept[2])
+    return f"the state of {' and '.join(moved)} changed" if moved else None

@@ -1,0 +1,85 @@
+"""Writes a new plugin package: `autoloss plugins new KIND NAME`."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+from string import Template
+
+from automl_loss.errors import RecipeError
+from automl_loss.plugins.discovery import GROUPS, PluginKind
+from automl_loss.search.atomic import replace_text, writing
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_CONTRACTS: dict[PluginKind, str] = {
+    "strategy": "StrategyContract",
+    "primitive_set": "PrimitiveSetContract",
+    "task": "TaskContract",
+    "evaluator": "EvaluatorContract",
+    "model": "ModelContract",
+    "executor": "ExecutorContract",
+}
+_SECTIONS: dict[PluginKind, str] = {
+    "strategy": "task: {name: wine, label_noise: 0.2}\nstrategy: {name: $name}",
+    "primitive_set": "task: {name: wine, label_noise: 0.2}\nprimitives: {name: $name}",
+    "task": "task: {name: $name}",
+    "evaluator": "task: {name: wine, label_noise: 0.2}\nevaluator: {name: $name}",
+    "model": "task: {name: wine, label_noise: 0.2}\nmodel: {name: $name}",
+    "executor": "task: {name: wine, label_noise: 0.2}\nexecutor: {name: $name}",
+}
+
+
+def write_package(kind: PluginKind, name: str, folder: Path | None = None) -> list[Path]:
+    """Write a package with one plugin that does something real: it installs, keeps every law and runs untouched.
+
+    Args:
+        kind: of the plugin.
+        name: as recipes will write it; lower case, with hyphens.
+        folder: to write into, absent or empty; default: one of the package's name in the working directory.
+
+    Returns:
+        The files.
+
+    Raises:
+        RecipeError: the name will not do, or the folder is not empty.
+    """
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise RecipeError(
+            f"plugins new: '{name}' will not do as a name; use lower-case letters, digits and hyphens, such as my-plugin."
+        )
+    package = f"autoloss-{name.replace('_', '-')}"
+    module = package.replace("-", "_")
+    target = folder or Path(package)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RecipeError(f"plugins new: {target} is not empty; name another folder by -o DIR.")
+    words = {
+        "kind": kind.replace("_", " "),
+        "name": name,
+        "package": package,
+        "module": module,
+        "cls": "".join(part.capitalize() for part in re.split("[-_]", name)),
+        "group": GROUPS[kind],
+        "contract": _CONTRACTS[kind],
+    }
+    section = Template(_SECTIONS[kind]).substitute(words)
+    files = {
+        "pyproject.toml": _text("pyproject.toml", words),
+        "README.md": _text("README.md", words),
+        "recipe.yaml": _text("recipe.yaml", {**words, "section": section}),
+        f"{module}/__init__.py": _text(f"{kind}.py", words),
+        f"tests/test_{module}.py": _text("test.py", words),
+    }
+    written = []
+    for path, text in files.items():
+        file = target / path
+        with writing(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, text)
+        written.append(file)
+    return written
+
+
+def _text(template: str, words: dict[str, str]) -> str:
+    return Template((_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")).substitute(words)
