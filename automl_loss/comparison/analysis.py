@@ -279,7 +279,9 @@ def _taus(settings: Sequence[Setting], records: Sequence[CellRecord]) -> list[di
             ):  # fmt: skip
                 continue
             for key, found in pairs.items():
-                usual = data["task_loss_fitness"] if key == "search_fitness" else _best_tried(data, "task_loss")
+                usual = (
+                    data["task_loss_fitness"] if key == "search_fitness" else _best_tried(data, "task_loss")
+                )
                 if None not in (data[key], usual, data["test"], data["task_loss"]):
                     found.append((data[key] - usual, data["test"] - data["task_loss"]))
         rows.append({

@@ -112,6 +112,7 @@ def _measured(result: Result) -> dict[str, Any]:
         "task_loss_values": usual["values"],
         "task_loss_lr_tried": usual["lr_tried"],
         "expression": data["best"]["expression"] if test["returned"] == "found" else found["loss"],
+        "found": _found(result) if test["returned"] == "found" else None,
         "fitness": _final_fitness(data),
         "search_fitness": trace["best"][-1] if trace["best"] else None,
         "task_loss_fitness": data["search"]["task_loss_fitness"],
@@ -122,6 +123,12 @@ def _measured(result: Result) -> dict[str, Any]:
         "trace": trace,
         "versions": data["versions"],
     }  # fmt: skip
+
+
+def _found(result: Result) -> dict[str, Any]:
+    """The found loss and the problem it is for, as `best_loss.json` has them."""
+    data = json.loads((result.directory / "best_loss.json").read_text(encoding="utf-8"))
+    return {"loss": data["loss"], "problem": data["problem"]}
 
 
 def _final_fitness(data: Mapping[str, Any]) -> float | None:

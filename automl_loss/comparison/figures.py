@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from automl_loss.comparison.analysis import TASK_LOSS, Setting
 from automl_loss.comparison.cell import DONE, CellRecord
+from automl_loss.comparison.loss_figure import draw_losses
 
 _COLOURS = (
     "#ee7733",
@@ -62,6 +63,14 @@ def draw(
         "learning-rates", _rates(settings, done, data["strategies"], colours),
         "Validation metric of the retrained loss at each learning rate tried, mean over units; task loss dashed.",
     )  # fmt: skip
+    losses = draw_losses(settings, done, colours)
+    if losses is not None:
+        yield (
+            "losses", losses,
+            "Losses found, one a strategy: that of the unit in the middle by its test metric. Each is multiplied by one "
+            "constant, so that its gradients are as large as the task loss's on average, and starts at 0; below 0 the "
+            "gradient raises the output. The other classes share the rest of the probability.",
+        )  # fmt: skip
     rest = _critical_difference(settings, data["strategies"])
     if rest is not None:
         yield (
@@ -150,26 +159,48 @@ def _steps(
     return np.asarray(values)[np.clip(index, 0, len(values) - 1)]
 
 
-_FATES = ("evaluated", "cached", "rejected", "diverged", "pruned", "failed")
-_FATE_COLOURS = ("#bbbbbb", "#88ccee", "#ddcc77", "#cc6677", "#aa4499", "#332288")
+_FATES = {
+    "trained": "#bbbbbb",
+    "seen before": "#88ccee",
+    "equal gradients": "#44aa99",
+    "no gradient": "#ddcc77",
+    "cannot fit free outputs": "#999933",
+    "strategy's own filter": "#ee8866",
+    "diverged": "#cc6677",
+    "pruned": "#aa4499",
+}
+_FILTERS = {
+    "equivalence": "seen before",
+    "gradient_equivalence": "equal gradients",
+    "gradient": "no gradient",
+    "rejection": "cannot fit free outputs",
+    "strategy": "strategy's own filter",
+}
+
+
+def _fates(search: Mapping[str, Any]) -> dict[str, float]:
+    """What became of a search's candidates, as shares."""
+    counts = {fate: search[fate] for fate in ("diverged", "pruned")} | {"trained": search["evaluated"]}
+    for hits in search["filter_hits"]:
+        for name, count in hits.items():
+            counts[_FILTERS[name]] = counts.get(_FILTERS[name], 0) + count
+    return {fate: counts.get(fate, 0) / max(1, sum(counts.values())) for fate in _FATES}
 
 
 def _filters(records: Sequence[CellRecord], strategies: Sequence[str]) -> Figure:
     figure = Figure(figsize=(7, 1.2 + 0.35 * len(strategies)), layout="constrained")
     axes = figure.subplots()
     for place, name in enumerate(reversed(strategies)):
-        cells = [r.data["search"] for r in records if r.data is not None and r.cell.strategy == name]
+        cells = [_fates(r.data["search"]) for r in records if r.data is not None and r.cell.strategy == name]
         left = 0.0
-        for fate, colour in zip(_FATES, _FATE_COLOURS, strict=True):
-            share = (
-                float(np.mean([cell[fate] / max(1, cell["candidates"]) for cell in cells])) if cells else 0.0
-            )
+        for fate, colour in _FATES.items():
+            share = float(np.mean([cell[fate] for cell in cells])) if cells else 0.0
             axes.barh(place, share, left=left, color=colour, label=fate if place == 0 else None)
             left += share
     axes.set_yticks(range(len(strategies)), list(reversed(strategies)))
     axes.set_xlabel("share of the candidates asked")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
 

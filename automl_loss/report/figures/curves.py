@@ -8,8 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from automl_loss.losses import Problem
-from automl_loss.report.curve import Curve, along_probability, along_residual, along_term, contestant_losses
+from automl_loss.losses import Loss, Problem, task_loss
+from automl_loss.losses.curve import (
+    Curve,
+    along_probability,
+    along_residual,
+    along_term,
+    at_mean_gradient_of,
+    handcrafted_loss,
+)
 from automl_loss.report.names import ROLE_NAMES
 from automl_loss.report.record import RunRecord
 from automl_loss.report.style import DASHES, ROLES, legend_above, new_figure
@@ -29,7 +36,7 @@ def loss_by_probability(run: RunRecord) -> tuple[Figure, str] | None:
     if run.loss is None or run.problem is None or not run.problem.is_classification:
         return None
     problem = run.problem
-    losses = contestant_losses(run)
+    losses = _contestant_losses(run)
     # Handcrafted losses treat both classes alike.
     both = problem.kind == "binary" and "found" in losses
     targets = (1, 0) if both else (1,)
@@ -80,7 +87,7 @@ def loss_by_residual(run: RunRecord) -> tuple[Figure, str] | None:
     problem = run.problem
     if run.loss is None or problem is None or problem.kind != "regression":
         return None
-    curves = {role: along_residual(loss, problem, 0.0) for role, loss in contestant_losses(run).items()}
+    curves = {role: along_residual(loss, problem, 0.0) for role, loss in _contestant_losses(run).items()}
     figure = new_figure(height=3.3)
     row = figure.subplots(1, 2)
     _value_and_gradient(row, _like(curves, "task_loss"))
@@ -124,7 +131,17 @@ def _cut(axes: Axes, lines: Sequence[np.ndarray]) -> None:
 
 def _like(curves: Mapping[str, Curve], role: str) -> dict[str, Curve]:
     """The curves at the mean gradient of one of them."""
-    size = curves[role].slope
-    return {
-        name: curve.times(size / curve.slope if curve.slope > 0 else 1.0) for name, curve in curves.items()
-    }
+    return {name: at_mean_gradient_of(curve, curves[role]) for name, curve in curves.items()}
+
+
+def _contestant_losses(run: RunRecord) -> dict[str, Loss]:
+    """The losses of a run by role: the returned one, the task loss, and the best handcrafted one."""
+    if run.loss is None or run.problem is None:
+        return {}
+    losses: dict[str, Loss] = {}
+    if run.loss.space == "prediction":
+        losses["found"] = run.loss
+    handcrafted = run.contestants().get("handcrafted")
+    if handcrafted is not None:
+        losses["handcrafted"] = handcrafted_loss(handcrafted["loss"], run.problem)
+    return {**losses, "task_loss": task_loss(run.problem)}

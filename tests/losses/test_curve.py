@@ -7,7 +7,7 @@ import pytest
 
 from automl_loss import HandcraftedLoss, Problem, SymbolicLoss, parse, task_loss
 from automl_loss.losses import catalogue
-from automl_loss.report.curve import along_probability, along_residual, along_term, handcrafted_loss
+from automl_loss.losses.curve import along_probability, along_residual, along_term, handcrafted_loss
 
 THREE = Problem.classification((4,), 3)
 TWO = Problem.classification((4,), 2)

@@ -11,16 +11,12 @@ import torch
 from torch import Tensor
 
 from automl_loss.expression import parse
-from automl_loss.losses import (
-    HandcraftedLoss,
-    Loss,
-    Problem,
-    SymbolicLoss,
-    build_module,
-    known_losses,
-    task_loss,
-)
-from automl_loss.report.record import RunRecord
+from automl_loss.losses.base import Loss
+from automl_loss.losses.handcrafted import HandcraftedLoss
+from automl_loss.losses.known import known_losses
+from automl_loss.losses.module import build_module
+from automl_loss.losses.problem import Problem
+from automl_loss.losses.symbolic import SymbolicLoss
 
 _POINTS = 241
 _EDGE = 0.01
@@ -55,17 +51,9 @@ class Curve:
         return Curve(self.x, factor * self.value, factor * self.gradient)
 
 
-def contestant_losses(run: RunRecord) -> dict[str, Loss]:
-    """The losses of a run by role: the returned one, the task loss, and the best handcrafted one."""
-    if run.loss is None or run.problem is None:
-        return {}
-    losses: dict[str, Loss] = {}
-    if run.loss.space == "prediction":
-        losses["found"] = run.loss
-    handcrafted = run.contestants().get("handcrafted")
-    if handcrafted is not None:
-        losses["handcrafted"] = handcrafted_loss(handcrafted["loss"], run.problem)
-    return {**losses, "task_loss": task_loss(run.problem)}
+def at_mean_gradient_of(curve: Curve, other: Curve) -> Curve:
+    """A curve times a constant, such that its gradients are as large as another's on average (root mean square)."""
+    return curve.times(other.slope / curve.slope if curve.slope > 0 else 1.0)
 
 
 def handcrafted_loss(key: str, problem: Problem) -> HandcraftedLoss:
