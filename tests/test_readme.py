@@ -14,6 +14,7 @@ from support.recipes import tiny
 
 from automl_loss import Problem, SymbolicLoss, parse, run, standard_primitives
 from automl_loss.losses import render_module
+from automl_loss.recipe.comparison import load_comparison
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SMALL = tiny()
@@ -75,6 +76,13 @@ def test_the_readmes_recipe_is_valid_but_for_the_users_own_package(tmp_path: Pat
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(data))
     result = run(tmp_path / "mine.yaml", directory=tmp_path / "run")
     assert result.data["test"]["metric"] == "balanced_error"
+
+
+def test_the_readmes_comparison_is_one_that_loads(tmp_path: Path) -> None:
+    (recipe,) = blocks("Compare methods", "yaml")
+    (tmp_path / "mine.yaml").write_text(recipe)
+    comparison = load_comparison(tmp_path / "mine.yaml")
+    assert len(comparison.cells) == 3 * 2 * 10
 
 
 @pytest.mark.slow

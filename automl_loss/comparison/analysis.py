@@ -155,8 +155,8 @@ def _cell(record: CellRecord, judge: str) -> dict[str, Any]:
     if judge == "validation" and record.status == DONE:
         loss = {"validation": _best_tried(data, "test"), "task_loss": _best_tried(data, "task_loss")}
         data |= {"test": None, "last": None, **loss}
-    kept = ("message", "test", "validation", "last", "task_loss", "fitness", "search_fitness", "task_loss_fitness", "lr", "steps",
-            "expression", "is_task_loss")  # fmt: skip
+    kept = ("message", "test", "validation", "last", "task_loss", "fitness", "search_fitness", "task_loss_fitness",
+            "lr", "steps", "expression", "is_task_loss")  # fmt: skip
     return {
         "strategy": cell.strategy, "task": cell.task, "model": cell.model, "seed": cell.seed, "status": record.status,
         **{key: data.get(key) for key in kept},

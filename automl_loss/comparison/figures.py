@@ -42,7 +42,7 @@ def draw(
     }
     yield (
         data["judge"], _values(settings, data["strategies"], colours, data["judge"]),
-        f"{data['judge'].capitalize()} metric of each unit, an independent split and a whole search; the bar is the mean.",
+        f"{data['judge'].capitalize()} metric of each unit, an independent split and a whole search; bar: the mean.",
     )  # fmt: skip
     for axis, label in (("candidates", "candidates tuned or trained"), ("steps", "training-step equivalents"),
                         ("seconds", "seconds of work")):  # fmt: skip
@@ -67,7 +67,7 @@ def draw(
     if losses is not None:
         yield (
             "losses", losses,
-            "Losses found, one a strategy: that of the unit in the middle by its test metric. Each is multiplied by one "
+            "Losses found, one a strategy: that of the unit in the middle by its metric. Each is multiplied by one "
             "constant, so that its gradients are as large as the task loss's on average, and starts at 0; below 0 the "
             "gradient raises the output. The other classes share the rest of the probability.",
         )  # fmt: skip
