@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from automl_loss.errors import AutolossError, ExpressionError, RecipeError
 from automl_loss.recipe import Recipe, load_recipe
@@ -16,24 +16,47 @@ if TYPE_CHECKING:
 
     from automl_loss.comparison.runner import GridCallback
     from automl_loss.losses import Loss, Problem
+    from automl_loss.plugins import Candidate, Outcome, SearchStrategy
     from automl_loss.recipe.comparison import Comparison
     from automl_loss.search.progress import Callback
     from automl_loss.search.result import Result
+
+
+class AsksAndTells(Protocol):
+    """An object that proposes losses; the laws of `SearchStrategy` hold for it, too."""
+
+    def ask(self) -> list[Candidate]:
+        """The next generation, its ids going on from 1; `[]` when done."""
+        ...
+
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Learn from the outcomes of the last generation, in ask order."""
+        ...
 
 
 def run(
     recipe: str | Path | Mapping[str, Any] | Recipe,
     callback: Callback | None = None,
     *,
+    strategy: type[SearchStrategy] | AsksAndTells | None = None,
     overrides: Sequence[str] = (),
     directory: str | Path | None = None,
     resume: bool = False,
 ) -> Result:
     """Search for a loss, retrain under it, and write a run directory.
 
+    A strategy needs no plugin. As a class derived from `SearchStrategy` it is made by the run, from the options of a
+    `strategy` section that has no `name`, or from overrides. As an object with `ask` and `tell` it is used as it is.
+
+    A run is resumed by replay: the recorded outcomes are told to a strategy that begins anew. A class does; of an
+    object hand over a fresh one, made as the first was. A class that can be imported is recorded in `recipe.yaml` by
+    its path, and the run can be resumed from the command line, too; of an object, or a class of the main program or a
+    function, the recipe says that it was handed over, and only `run` can resume it.
+
     Args:
         recipe: a file, the name of a shipped recipe, a mapping, or a loaded recipe.
         callback: called with `Progress` while the run lasts.
+        strategy: in place of the recipe's.
         overrides: as on the command line, e.g. `["strategy.population=50"]`.
         directory: where to write; default: `runs/<name>`, or `runs/<name>-2` where that exists.
         resume: go on with an interrupted run in `directory` (default: `runs/<name>`).
@@ -52,11 +75,31 @@ def run(
         >>> from automl_loss import run
         >>> result = run({"task": {"name": "wine"}, "budget": {"candidates": 50}})  # doctest: +SKIP
         >>> print(result.verdict)  # doctest: +SKIP
+
+        A strategy of one's own, here an object:
+
+        >>> from automl_loss import Candidate, SymbolicLoss, parse
+        >>> class Two:
+        ...     texts = ("abs(sub(y, f))", "square(sub(y, f))")
+        ...
+        ...     def ask(self):
+        ...         losses, self.texts = [SymbolicLoss(parse(text)) for text in self.texts], ()
+        ...         return [Candidate(i, loss, generation=0) for i, loss in enumerate(losses, start=1)]
+        ...
+        ...     def tell(self, outcomes):
+        ...         print([outcome.fitness for outcome in outcomes])
+        >>> [str(candidate.loss.expression) for candidate in Two().ask()]
+        ['abs(sub(y, f))', 'square(sub(y, f))']
+        >>> run({"task": {"name": "wine"}}, strategy=Two())  # doctest: +SKIP
     """
     from automl_loss.report import write_report
     from automl_loss.search.start import start
 
-    resolved = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    if isinstance(recipe, Recipe) and strategy is not None:
+        raise RecipeError(
+            "strategy: a loaded recipe has its strategy; give it to load_recipe(..., strategy=...) instead."
+        )
+    resolved = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides, strategy=strategy)
     result = start(resolved, callback, directory=directory, resume=resume)
     write_report(result.directory)
     return result

@@ -101,7 +101,10 @@ def _print_table(console: Console, data: Mapping[str, Any]) -> None:
         return
     names = list(data["settings"][0]["means"])
     table = Table(
-        title=f"{data['judge'].capitalize()} metric, mean ± deviation over units", title_justify="left", box=None, padding=(0, 1)
+        title=f"{data['judge'].capitalize()} metric, mean ± deviation over units",
+        title_justify="left",
+        box=None,
+        padding=(0, 1),
     )
     table.add_column("")
     for setting in data["settings"]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_loss.errors import NoValidCandidateError, ResumeError
+from automl_loss.errors import Interrupted, NoValidCandidateError, ResumeError
 from automl_loss.recipe import Recipe, load_recipe
 from automl_loss.recipe.comparison import Cell
 from automl_loss.search.atomic import replace_text
@@ -75,6 +75,9 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
 
     Returns:
         The content of `cell.json`.
+
+    Raises:
+        Interrupted: by Ctrl-C in this process; the cell goes on where it was when it is run again.
     """
     recipe = load_recipe(data, folder=home)
     place = folder / name
@@ -84,6 +87,8 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
         record = {"status": DONE, "message": "", **_measured(result)}
     except NoValidCandidateError as error:
         record = {"status": NO_CANDIDATE, "message": str(error)}
+    except Interrupted:
+        raise
     except Exception as error:  # of a plugin, the data, the machine: it belongs to this cell
         record = {"status": FAILED, "message": f"{type(error).__name__}: {error}"}
     record["recipe"] = _identity(recipe)

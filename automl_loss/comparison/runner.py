@@ -97,7 +97,7 @@ def run_cells(
                 for index, data in submit([(i, _call(comparison.cells[i], folder)) for i in missing]):
                     records[index] = CellRecord(comparison.cells[index], data)
                     notify(GridProgress(records, records[index]))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             raise Interrupted(
                 f"interrupted; finished cells are in {place.path}. Go on with: "
                 f"autoloss compare {place.recipe} -o {place.path} --resume"

@@ -53,7 +53,8 @@ class TrainingSettings(_Section):
         description="steps, from half of `steps` on, where the worse half of a generation is stopped; []: no racing",
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="bfloat16: networks compute by torch.autocast, parameters and losses stay float32"
+        "float32",
+        description="bfloat16: networks compute by torch.autocast, parameters and losses stay float32",
     )
     width: PositiveInt | None = Field(
         None, description="networks batched together; null: by the network's size"

@@ -37,12 +37,12 @@ _MULTIPLICATIVE = frozenset(("square", "abs", "sign"))
 _NONNEGATIVE = frozenset(("square", "abs", "sqrt", "exp", "sigmoid", "power"))
 
 
-def canonical_key(expression: Expression, weighted: bool) -> str:
+def canonical_key(expression: Expression, weighted: bool = True) -> str:
     """Text that equivalent expressions share.
 
     Args:
         expression: over any primitives; rules are known for the standard vocabulary.
-        weighted: whether each node carries a weight that may be tuned.
+        weighted: whether each node carries a weight that may be tuned, as in `SymbolicLoss`.
 
     Example:
         >>> from automl_loss.expression import parse

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from automl_loss.errors import RecipeError
+from automl_loss.plugins.discovery import PluginKind
+from automl_loss.plugins.handed_over import Handed, hand_over
 from automl_loss.recipe import overrides as changes
 from automl_loss.recipe import yaml
 from automl_loss.recipe.crosschecks import check_metric_name, check_together
@@ -17,7 +20,7 @@ from automl_loss.recipe.messages import describe, validate
 from automl_loss.recipe.model import General, LocalPlugin
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.requirements import check_requirements
-from automl_loss.recipe.section_reader import PluginSource, SectionReader
+from automl_loss.recipe.section_reader import Loaded, PluginSource, SectionReader
 from automl_loss.recipe.sections import SECTIONS, TASKS, Choice, TaskChoice
 from automl_loss.recipe.shipped import shipped_recipe, shipped_recipes
 
@@ -31,6 +34,7 @@ def load_recipe(
     *,
     seed: int | None = None,
     device: str | None = None,
+    strategy: object | None = None,
     plugins: Callable[[Sequence[LocalPlugin]], PluginSource] | None = None,
     folder: Path | None = None,
 ) -> Recipe:
@@ -42,6 +46,8 @@ def load_recipe(
             the old strategy's options and its evaluator, and says so in `Recipe.notices`.
         seed: in place of the recipe's.
         device: in place of the recipe's.
+        strategy: in place of the recipe's: a class derived from `SearchStrategy`, whose options are those of a
+            `strategy` section that names none; or an object with `ask` and `tell`, as of `automl_loss.run`.
         plugins: makes the source of plugin classes from the recipe's local plugins; by default those and the
             installed ones.
         folder: where relative paths of a mapping start from; default: the working directory.
@@ -68,8 +74,31 @@ def load_recipe(
         given.append(changes.Override(("seed",), seed, Place("--seed", (2, 0, 0))))
     if device is not None:
         given.append(changes.Override(("device",), device, Place("--device", (2, 1, 0))))
+    handed = None if strategy is None else hand_over(strategy)
+    if handed is not None:
+        given = [*_choose(handed, document, given, faults), *given]
     notices = changes.apply(document, given, faults)
-    return _resolve(document, default_name, folder or home, plugins or _installed, notices, faults)
+    return _resolve(document, default_name, folder or home, plugins or _installed, handed, notices, faults)
+
+
+def _choose(
+    handed: Handed, document: Document, given: Sequence[changes.Override], faults: Faults
+) -> list[changes.Override]:
+    """What makes a document name the strategy that was handed over.
+
+    The options of a section that names no strategy are its own. One that names another is overridden as by `-s`.
+    """
+    for override in given:
+        if override.chosen is not None and override.path[0] == "strategy":
+            faults.add(
+                override.place, "strategy", "a strategy is handed over already; give one or the other."
+            )
+    place = Place(f"strategy={handed.cls.__name__}", (2, 2, 0))
+    section = document.get(("strategy",))
+    if section is None or (isinstance(section, dict) and section.get("name") is None):
+        document.set(("strategy", "name"), handed.name, place)
+        return []
+    return [changes.Override(("strategy", "name"), handed.name, place)]
 
 
 def _resolve(
@@ -77,6 +106,7 @@ def _resolve(
     default_name: str,
     folder: Path,
     plugins: Callable[[Sequence[LocalPlugin]], PluginSource],
+    handed: Handed | None,
     notices: list[str],
     faults: Faults,
 ) -> Recipe:
@@ -87,12 +117,17 @@ def _resolve(
         message = f"expected 'published', 'none' or a mapping, got {describe(own.pop('tuning'))}."
         faults.add(document.value_place(("tuning",)), "tuning", message)
     general = validate(General, own, document, (), faults, plugin_keys)
-    local = _local_plugins(document, folder)
+    check_requirements(document, faults)
     if general is not None:
-        check_requirements(general.requires, document, faults)
         notices += check_together(general, document, faults)
+    local = _local_plugins(document, folder)
+    source = plugins(local)
+    if handed is not None and handed.path is not None:
+        entry = LocalPlugin(kind="strategy", name=handed.plugin.name, path=handed.path)
+        local += [entry] if entry not in local else []
+        source = _WithHanded(source, handed)
 
-    reader = SectionReader(document, plugins(local), faults, folder)
+    reader = SectionReader(document, source, faults, folder)
     choices: dict[str, Choice | None] = {}
     common: dict[str, Any] = {}
     tasks = _tasks(document, reader, faults)
@@ -125,6 +160,20 @@ def _resolve(
         folder=folder,
         tasks=tuple(tasks),
     )
+
+
+@dataclass(frozen=True)
+class _WithHanded:
+    """A source of plugin classes, and the strategy that was handed over."""
+
+    source: PluginSource
+    handed: Handed
+
+    def load(self, kind: PluginKind, name: str) -> Loaded:
+        """See `PluginSource.load`."""
+        if (kind, name) == ("strategy", self.handed.name):
+            return self.handed
+        return self.source.load(kind, name)
 
 
 def _tasks(document: Document, reader: SectionReader, faults: Faults) -> list[TaskChoice]:

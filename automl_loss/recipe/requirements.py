@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion
 
 from automl_loss.recipe.document import Document
 from automl_loss.recipe.faults import Faults
 
 
-def check_requirements(requirements: Sequence[str], document: Document, faults: Faults) -> None:
-    """Note requirements that are malformed (the recipe's fault) or not met (a missing plugin package's)."""
-    for index, text in enumerate(requirements):
+def check_requirements(document: Document, faults: Faults) -> None:
+    """Note requirements that are malformed (the recipe's fault) or not met (a missing plugin package's).
+
+    Where one is not met nothing else is looked at: plugins are not loaded, whose failing imports would only follow
+    from it.
+
+    Raises:
+        PluginError: a requirement is not met, and nothing else is wrong so far.
+        RecipeError: a requirement is not met, and something else is wrong, too.
+    """
+    texts = document.get(("requires",))
+    missing = False
+    for index, text in enumerate(texts if isinstance(texts, list) else []):
         place, key = document.value_place(("requires", index)), f"requires[{index}]"
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
-            faults.add(place, key, f"expected a package and its versions, such as 'name>=1.2', got {text!r}.")
+        except (InvalidRequirement, TypeError):
+            if isinstance(text, str):  # what is no text is a fault of the section
+                message = f"expected a package and its versions, such as 'name>=1.2', got {text!r}."
+                faults.add(place, key, message)
             continue
-        if requirement.marker is not None and not requirement.marker.evaluate():
-            continue
-        try:
-            installed = version(requirement.name)
-        except PackageNotFoundError:
-            message = f"package '{requirement.name}' is not installed; try `pip install '{text}'`."
-            faults.add(place, key, message, plugin=True)
-            continue
-        if not requirement.specifier.contains(installed, prereleases=True):
-            message = f"needs {text}, but version {installed} is installed; try `pip install '{text}'`."
-            faults.add(place, key, message, plugin=True)
+        unmet = _unmet(requirement, text)
+        if unmet:
+            faults.add(place, key, unmet, plugin=True)
+            missing = True
+    if missing:
+        faults.raise_all()
+
+
+def _unmet(requirement: Requirement, text: str) -> str | None:
+    """Why a requirement is not met, with the remedy."""
+    if requirement.marker is not None and not requirement.marker.evaluate():
+        return None
+    try:
+        installed = version(requirement.name)
+    except PackageNotFoundError:
+        return f"package '{requirement.name}' is not installed; try `pip install '{text}'`."
+    try:
+        if requirement.specifier.contains(installed, prereleases=True):
+            return None
+    except InvalidVersion:
+        # Not by the standard, so in no order with the versions asked for.
+        pass
+    return f"needs {text}, but version {installed} is installed; try `pip install '{text}'`."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
+
+from pydantic import BaseModel, ValidationError
 
 from automl_loss.engine.import_path import import_object
 from automl_loss.errors import AutolossError, PluginError
@@ -116,10 +119,16 @@ class SectionReader:
         known = (*section.choosers, *section.common_keys)
         try:
             config = validate(plugin.Config, options, self._document, path, self._faults, known)
-            plain = {} if config is None else config.model_dump(mode="json", by_alias=True)
-        except Exception as error:  # a plugin's validators are its own code
+            plain = {} if config is None else config.model_dump(mode="json", by_alias=True, warnings=False)
+            bad = [] if config is None else _bad_defaults(plugin.Config, plain, options)
+        except (Exception, SystemExit) as error:  # a plugin's validators are its own code
             message = f"the options of {section.kind} '{name or import_path}' cannot be checked"
             self._fault(path, f"{message}: {type(error).__name__}: {error}.", plugin=True)
+            return None
+        if bad:
+            owner = str(origin) if origin else f"{section.kind} {import_path!r}"
+            self._fault(path, f"{owner}: its Config has bad defaults: {'; '.join(bad)}. Mend or upgrade it, or "
+                              f"give these options.", plugin=True)  # fmt: skip
             return None
         if config is None:
             return None
@@ -162,6 +171,27 @@ class SectionReader:
     def _fault(self, path: KeyPath, message: str, *, plugin: bool = False, key: bool = False) -> None:
         place = self._document.key_place(path) if key else self._document.value_place(path)
         self._faults.add(place, dotted(path), message, plugin=plugin)
+
+
+def _bad_defaults(config: type[BaseModel], plain: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    """Defaults that the options' own types refuse: pydantic checks none, and a recorded recipe could not be read.
+
+    Args:
+        config: the plugin's `Config`.
+        plain: all its options as plain data.
+        given: those that the recipe gives, which are checked already.
+    """
+    try:
+        config.model_validate_json(json.dumps(plain))
+    except ValidationError as error:
+        details = [
+            each for each in error.errors(include_url=False) if given.keys().isdisjoint(each["loc"][:1])
+        ]
+        return [
+            f"{dotted(each['loc'])} = {each['input']!r:.80} ({each['msg']})" if each["loc"] else each["msg"]
+            for each in details
+        ]
+    return []
 
 
 def is_import_path(text: str) -> bool:

@@ -13,10 +13,10 @@ from automl_loss.engine.engine import Engine
 from automl_loss.errors import PluginError, ResumeError
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.plugins.candidate import Candidate
-from automl_loss.plugins.evaluator import Context, Evaluator
+from automl_loss.plugins.evaluator import Context
 from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.guard import GuardedEvaluator, GuardedStrategy
 from automl_loss.plugins.outcome import Outcome, Status
-from automl_loss.plugins.strategy import SearchStrategy
 from automl_loss.search.budget import Budget, spent
 from automl_loss.search.filters import Screen
 from automl_loss.search.ledger import Ledger
@@ -80,8 +80,8 @@ class SearchLoop:
 
     def __init__(
         self,
-        strategy: SearchStrategy,
-        evaluator: Evaluator,
+        strategy: GuardedStrategy,
+        evaluator: GuardedEvaluator,
         engine: Engine,
         screen: Screen,
         executor: Executor,
@@ -118,8 +118,9 @@ class SearchLoop:
         while not self._over():
             begun, replayed = time.perf_counter(), max(self._recorded, default=0)
             with self._watch.stage("strategy"):
-                candidates = self._ask()
+                candidates = self._strategy.ask()
             if not candidates:
+                self._check_replayed()
                 self.state.reason = "the strategy is done"
                 break
             self._check_asked(candidates)
@@ -128,7 +129,7 @@ class SearchLoop:
                 self.state.reason = f"the budget of {self._budget.candidates} candidates is spent"
             else:
                 with self._watch.stage("strategy"):
-                    self._tell(outcomes)
+                    self._strategy.tell(outcomes)
             if candidates[-1].id > replayed:
                 # Replaying what is on record costs the user nothing of `budget.minutes`.
                 self._spent += time.perf_counter() - begun
@@ -200,7 +201,6 @@ class SearchLoop:
         return None
 
     def _evaluate(self, survivors: Sequence[Candidate], chunk_of: dict[int, str]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
         finished: dict[int, Outcome] = {}
 
         def on_chunk(found: Sequence[Outcome]) -> None:
@@ -220,13 +220,7 @@ class SearchLoop:
             say=self._report,
         )
         with self._watch.stage("evaluation"):
-            outcomes = self._evaluator.evaluate(survivors, context)
-        if [o.id for o in outcomes] != [c.id for c in survivors]:
-            raise PluginError(
-                f"evaluator {type(self._evaluator).__name__} got candidates {[c.id for c in survivors]} and returned "
-                f"outcomes {[o.id for o in outcomes]}; it must return one for each, in order."
-            )
-        return outcomes
+            return self._evaluator.evaluate(survivors, context)
 
     def _record(self, candidate: Candidate, outcome: Outcome, chunk: str) -> None:
         if candidate.id not in self._recorded:
@@ -250,53 +244,41 @@ class SearchLoop:
         if not outcome.status.completed:
             self._report(f"the task loss itself did not train: {outcome.message}")
 
-    # The strategy is a plugin: whatever it raises is its own fault, and the run can go on once it is mended.
-
-    def _ask(self) -> list[Candidate]:
-        try:
-            candidates = self._strategy.ask()
-        except (Exception, SystemExit) as error:
-            raise self._fault("ask", error) from error
-        if not isinstance(candidates, list):
-            raise PluginError(
-                f"strategy {type(self._strategy).__name__} returned {candidates!r:.80} from ask; expected a list of "
-                f"candidates, empty when it is done."
-            )
-        return candidates
-
-    def _tell(self, outcomes: Sequence[Outcome]) -> None:
-        try:
-            self._strategy.tell(outcomes)
-        except (Exception, SystemExit) as error:
-            raise self._fault("tell", error) from error
-
-    def _fault(self, where: str, error: BaseException) -> PluginError:
-        cls = type(self._strategy)
-        return PluginError(
-            f"strategy {cls.__name__} ({cls.__module__}) failed in {where} of generation {self._generation}: "
-            f"{type(error).__name__}: {error}. Everything so far is recorded: mend or upgrade it, then go on "
-            f"with --resume."
-        )
-
     # Checks, budget, reports
 
     def _check_asked(self, candidates: Sequence[Candidate]) -> None:
-        name = type(self._strategy).__name__
         first = len(self.state.candidates)
         ids = [candidate.id for candidate in candidates]
         if ids != list(range(first, first + len(ids))):
+            fresh = (
+                " A strategy begins anew in every run, resumed or not; hand over a fresh object each time."
+                if first == 1
+                else ""
+            )
             raise PluginError(
-                f"strategy {name} asked for candidates {ids}; ids must go on from {first} and increase by one."
+                f"{self._strategy.identity} asked for candidates {ids}; ids must go on from {first} and increase by "
+                f"one.{fresh}"
             )
         for candidate in candidates:
             self.state.candidates[candidate.id] = candidate
             asked = self._ledger.asked(candidate.id)
             if asked is not None and asked != candidate.loss.key:
-                raise ResumeError(
-                    f"strategy {name} asked for {candidate.loss.key} as candidate {candidate.id}, and the ledger holds "
-                    f"{asked} there: it does not repeat itself under the same seed and outcomes (or its version "
-                    f"changed). Start a new run instead of resuming this one."
+                raise self._not_repeated(
+                    f"{candidate.loss.key} as candidate {candidate.id}, and the ledger holds {asked} there"
                 )
+
+    def _check_replayed(self) -> None:
+        """A strategy that is done is so before anything was recorded that it does not ask for now."""
+        asked, recorded = len(self.state.candidates) - 1, max(self._recorded, default=0)
+        if asked < recorded:
+            raise self._not_repeated(f"{asked} candidates, and the ledger holds {recorded}")
+
+    def _not_repeated(self, what: str) -> ResumeError:
+        return ResumeError(
+            f"{self._strategy.identity} asked for {what}: it does not repeat itself under the same seed and outcomes "
+            f"(or its version changed, or it is an object that is not fresh). Start a new run instead of resuming "
+            f"this one."
+        )
 
     @property
     def _full_steps(self) -> float:

@@ -22,10 +22,10 @@ from automl_loss.engine.width import MOST, width_for
 from automl_loss.errors import RecipeError
 from automl_loss.expression.primitive import PrimitiveSet
 from automl_loss.losses.problem import Problem
-from automl_loss.plugins.evaluator import Evaluator
 from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.guard import GuardedEvaluator, GuardedStrategy, Identity, blaming
+from automl_loss.plugins.handed_over import PLACEHOLDER
 from automl_loss.plugins.model import ModelFactory
-from automl_loss.plugins.strategy import SearchStrategy
 from automl_loss.plugins.task import Task
 from automl_loss.recipe import Choice, Recipe
 from automl_loss.seeds import generator
@@ -51,8 +51,8 @@ class Setup:
     recipe: Recipe
     problem: Problem
     engine: Engine
-    strategy: SearchStrategy
-    evaluator: Evaluator
+    strategy: GuardedStrategy
+    evaluator: GuardedEvaluator
     executor: Executor
     chunk: int
     primitives: PrimitiveSet
@@ -63,31 +63,53 @@ def set_up(recipe: Recipe) -> Setup:
 
     Raises:
         RecipeError: options do not fit the task, or the strategy does not apply to it.
+        PluginError: the code of a plugin fails.
     """
     problem, problems = check_tasks(recipe)
-    strategy_class: type[SearchStrategy] = _class_of(recipe.strategy)
-    problems += [f"strategy: {reason}" for reason in strategy_class.check(recipe.strategy.config, problem)]
+    strategy, evaluator, words = recipe.strategy, recipe.evaluator, recipe.primitives
+    who = identify(recipe, strategy)
+    with who.guard("check"):
+        problems += [f"strategy: {reason}" for reason in _class_of(strategy).check(strategy.config, problem)]
     if problems:
         raise RecipeError(problems)
     engine = make_engine(recipe)
-    primitives: PrimitiveSet = _class_of(recipe.primitives)(recipe.primitives.config)
+    with identify(recipe, words).guard("set-up"):
+        primitives: PrimitiveSet = _class_of(words)(words.config)
+    rng = generator(recipe.seed, "strategy")
     return Setup(
         recipe=recipe,
         problem=engine.problem,
         engine=engine,
-        strategy=strategy_class(
-            recipe.strategy.config, engine.problem, primitives, generator(recipe.seed, "strategy")
-        ),
-        evaluator=_class_of(recipe.evaluator)(recipe.evaluator.config),
+        strategy=GuardedStrategy(_class_of(strategy), who, strategy.config, engine.problem, primitives, rng),
+        evaluator=GuardedEvaluator(_class_of(evaluator), identify(recipe, evaluator), evaluator.config),
         executor=make_executor(recipe),
         chunk=chunk_size(recipe, engine),
         primitives=primitives,
     )
 
 
+def identify(recipe: Recipe, choice: Choice) -> Identity:
+    """Who a recipe's plugin is, for messages: its name, its class, and package and version or path."""
+    path = next((p.path for p in recipe.plugins if f"{p.kind}:{p.name}" == _local_name(choice)), "")
+    if choice.package is not None:
+        origin = f"of {choice.package} {choice.version}"
+    elif choice.import_path is not None:
+        origin = "by `import`"
+    elif path == PLACEHOLDER:
+        origin = "handed over in Python"
+    else:
+        origin = f"of the recipe's `plugins:`, {path}"
+    return Identity.of(choice.kind, choice.label, origin, _class_of(choice) or ImportedModel)
+
+
+def _local_name(choice: Choice) -> str:
+    return f"{choice.kind}:{choice.label.removeprefix('local:')}"
+
+
 def check_task(recipe: Recipe) -> tuple[Problem, list[str]]:
     """The problem of a recipe's task as the task states it, and why the common options do not fit it."""
-    problem = _task_maker(recipe.task, recipe.folder)().problem()
+    with identify(recipe, recipe.task).guard("set-up"):
+        problem = _task_maker(recipe.task, recipe.folder)().problem()
     return problem, [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
 
 
@@ -141,24 +163,25 @@ def make_engine(recipe: Recipe) -> Engine:
 
     Raises:
         EvaluationError: data, network or device cannot be worked with.
+        PluginError: the code of the task or the model fails.
     """
     torch.set_num_threads(recipe.executor_options.threads)
     if recipe.tasks:
         return JointEngine([make_engine(single) for single in single_tasks(recipe)], task_labels(recipe))
-    return Engine(
-        EngineSource(
-            task=_task_maker(recipe.task, recipe.folder),
-            model=_model_maker(recipe.model, recipe.folder),
-            options=recipe.task_options,
-            training=recipe.training,
-            tuning=recipe.tuning,
-            rejection=recipe.filters.rejection_threshold if recipe.filters.after_tuning else None,
-            stop=recipe.stop,
-            seed=recipe.seed,
-            device=recipe.device,
-            folder=recipe.folder,
-        )
+    source = EngineSource(
+        task=_task_maker(recipe.task, recipe.folder),
+        model=_model_maker(recipe.model, recipe.folder),
+        options=recipe.task_options,
+        training=recipe.training,
+        tuning=recipe.tuning,
+        rejection=recipe.filters.rejection_threshold if recipe.filters.after_tuning else None,
+        stop=recipe.stop,
+        seed=recipe.seed,
+        device=recipe.device,
+        folder=recipe.folder,
     )
+    with blaming([identify(recipe, recipe.task), identify(recipe, recipe.model)], "set-up"):
+        return Engine(source)
 
 
 def chunk_size(recipe: Recipe, engine: Engine) -> int:

@@ -14,6 +14,7 @@ from automl_loss.comparison import runner
 from automl_loss.comparison.cell import read_cell
 from automl_loss.comparison.report import write_comparison
 from automl_loss.recipe.comparison import load_comparison
+from automl_loss.search.loop import SearchLoop
 
 
 def small(**changes: Any) -> dict[str, Any]:
@@ -135,6 +136,32 @@ def test_an_interrupted_comparison_goes_on(tmp_path: Path, finished: Compared) -
         compare(small(), stop, directory=tmp_path / "run")
     result = compare(small(), directory=tmp_path / "run", resume=True)
     assert [c["test"] for c in result.data["cells"]] == [c["test"] for c in finished.data["cells"]]
+
+
+def test_ctrl_c_within_a_cell_ends_the_comparison_and_the_cell_goes_on(
+    tmp_path: Path, finished: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "run")
+    monkeypatch.setattr(SearchLoop, "_finish_generation", interrupt_in_second_generation(SearchLoop))
+    with pytest.raises(Interrupted, match="autoloss compare"):
+        compare(small(), directory=place)
+    monkeypatch.undo()
+    assert not list(Path(place).glob("cells/*/cell.json"))
+    result = compare(small(), directory=place, resume=True)
+    assert [c["test"] for c in result.data["cells"]] == [c["test"] for c in finished.data["cells"]]
+
+
+def interrupt_in_second_generation(loop: type[SearchLoop]) -> Any:
+    """`_finish_generation`, in which Ctrl-C is pressed the second time."""
+    original, calls = loop._finish_generation, []
+
+    def finish(self: SearchLoop) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        original(self)
+
+    return finish
 
 
 def test_a_changed_recipe_is_refused_on_resume(tmp_path: Path) -> None:
