@@ -192,6 +192,7 @@ def load_comparison(
     cells = _cells(base, strategies, tasks, models, seeds, folder)
     resolved = {
         **data,
+        "folder": str((folder / str(data.get("folder") or "")).resolve()),
         **({} if seed is None else {"seed": seed}),
         **({} if device is None else {"device": device}),
     }

@@ -118,6 +118,8 @@ def _resolve(
         faults.add(document.value_place(("tuning",)), "tuning", message)
     general = validate(General, own, document, (), faults, plugin_keys)
     check_requirements(document, faults)
+    if general is not None and general.folder is not None:
+        folder = folder / general.folder
     if general is not None:
         notices += check_together(general, document, faults)
     local = _local_plugins(document, folder)
@@ -150,14 +152,14 @@ def _resolve(
         faults.add(document.value_place(("training", "rungs")), "training.rungs", message)
     faults.raise_all()
     assert general is not None
-    fields = {key: getattr(general, key) for key in General.model_fields} | {"plugins": tuple(local)}
+    fields = {key: getattr(general, key) for key in General.model_fields}
+    fields |= {"plugins": tuple(local), "folder": folder}
     return Recipe(
         **fields,
         **choices,  # type: ignore[arg-type]  # no fault was found, so no choice is missing
         task_options=common["task"],
         executor_options=common["executor"],
         notices=tuple(notices),
-        folder=folder,
         tasks=tuple(tasks),
     )
 

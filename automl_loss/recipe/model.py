@@ -111,6 +111,9 @@ class General(Section):
     storage: str | None = Field(
         None, pattern="://", description="an Optuna storage URL; null: a file in the run directory"
     )
+    folder: str | None = Field(
+        None, description="where relative paths and the user's own modules start; null: where the recipe lies"
+    )
     plugins: tuple[LocalPlugin, ...] = Field((), description="local plugins")
     requires: tuple[str, ...] = Field((), description="packages that must be installed, as in `name>=1.2`")
     device: str = Field(

@@ -89,8 +89,10 @@ class Recipe:
 
     def to_data(self) -> dict[str, Any]:
         """The recipe as plain data, keys in the order recipes are written."""
-        general = General.model_construct(**{key: getattr(self, key) for key in General.model_fields})
-        plain = general.model_dump(mode="json")
+        # Where it lies is no part of a recipe; only one that is written elsewhere has to say it.
+        keys = General.model_fields.keys() - {"folder"}
+        general = General.model_construct(**{key: getattr(self, key) for key in keys})
+        plain = general.model_dump(mode="json", exclude={"folder"})
         task = {"task": TaskChoice(self.task, self.task_options).to_data()}
         return {
             "name": plain.pop("name"),
@@ -104,9 +106,14 @@ class Recipe:
             "executor": {**self.executor.to_data(), **self.executor_options.model_dump(mode="json")},
         }
 
-    def to_yaml(self) -> str:
-        """The recipe as YAML that loads back to an equal recipe."""
-        return yaml.dump(self.to_data())
+    def to_yaml(self, *, with_folder: bool = False) -> str:
+        """The recipe as YAML that loads back to an equal recipe.
+
+        Args:
+            with_folder: whether it says where it lay, so that it can be written elsewhere.
+        """
+        place = {"folder": str(self.folder.resolve())} if with_folder and self.folder is not None else {}
+        return yaml.dump({**self.to_data(), **place})
 
     def difference(self, other: Recipe) -> list[str]:
         """Dotted keys that differ and may not when a run is resumed.

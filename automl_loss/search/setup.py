@@ -205,7 +205,7 @@ def _task_maker(choice: Choice, folder: Path | None) -> Callable[[], Task]:
     """A picklable maker of the task. A worker process imports the user's own module for itself."""
     if choice.import_path is not None:
         return partial(_imported_task, choice.import_path, dict(choice.options), folder)
-    return partial(_class_of(choice), choice.config)
+    return partial(_task, _class_of(choice), choice.config, folder)
 
 
 def _model_maker(choice: Choice, folder: Path | None) -> Callable[[], ModelFactory]:
@@ -215,10 +215,15 @@ def _model_maker(choice: Choice, folder: Path | None) -> Callable[[], ModelFacto
     return partial(_class_of(choice), choice.config)
 
 
+def _task(cls: type[Task], config: Any, folder: Path | None) -> Task:
+    task = cls(config)
+    task.folder = folder
+    return task
+
+
 def _imported_task(path: str, options: dict[str, Any], folder: Path | None) -> Task:
     cls = import_object(path, folder)
-    task: Task = cls(cls.Config.model_validate_json(json.dumps(options)))
-    return task
+    return _task(cls, cls.Config.model_validate_json(json.dumps(options)), folder)
 
 
 def _imported_model(path: str, options: dict[str, Any], folder: Path | None) -> ImportedModel:

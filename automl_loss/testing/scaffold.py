@@ -47,7 +47,8 @@ def write_package(kind: PluginKind, name: str, folder: Path | None = None) -> li
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise RecipeError(
-            f"plugins new: '{name}' will not do as a name; use lower-case letters, digits and hyphens, such as my-plugin."
+            f"plugins new: '{name}' will not do as a name; use lower-case letters, digits and hyphens, such as "
+            f"my-plugin."
         )
     package = f"autoloss-{name.replace('_', '-')}"
     module = package.replace("-", "_")

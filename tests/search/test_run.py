@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from support.recipes import tiny
 
 from autoloss_tasks.sklearn_tasks import Wine
@@ -271,3 +272,24 @@ def test_clean_validation_rows_show_what_the_task_loss_does_with_them(tmp_path: 
     again = run(recipe, directory=tmp_path / "run", resume=True)
     assert again.data["test"]["others"] == test["others"]
     assert "clean rows alone" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_relative_paths_start_where_the_recipe_lies_on_the_first_run_and_on_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    rows = "\n".join(f"{i % 7},{i * 37 % 11},{'ab'[i % 2]}" for i in range(90))
+    (tmp_path / "project" / "rows.csv").write_text(f"first,second,label\n{rows}\n")
+    (tmp_path / "project" / "nets.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Linear):\n"
+        "    def __init__(self, in_features, num_classes):\n        super().__init__(in_features, 1)\n"
+    )
+    data = tiny() | {"task": {"name": "table", "file": "rows.csv", "target": "label"}}
+    data |= {"model": {"import": "nets:Net"}, "name": "own"}
+    (tmp_path / "project" / "own.yaml").write_text(yaml.safe_dump(data))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    first = run(tmp_path / "project" / "own.yaml", directory="done")
+    again = run("done/recipe.yaml", directory="done", resume=True)
+    assert again.data["test"] == first.data["test"]
+    assert f"folder: {tmp_path / 'project'}" in Path("done/recipe.yaml").read_text()

@@ -17,10 +17,8 @@ from automl_loss.testing.scaffold import write_package
 
 def install(package: Path, site: Path) -> None:
     """Into a folder of its own, from the files alone: no index is asked."""
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(site), str(package)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    words = ["install", "-q", "--no-deps", "--no-build-isolation", "--target", str(site), str(package)]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("kind", list(GROUPS))
@@ -57,10 +55,10 @@ def test_a_new_package_installs_keeps_every_law_and_runs_untouched(kind: Any, tm
     assert ran.returncode == 0, ran.stderr
     data = json.loads(ran.stdout)
     assert "autoloss-my-own" in data["versions"]
+    words = ["-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}/package", "package/tests"]
     tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}/package", "package/tests"],
-        capture_output=True, text=True, env=environment, cwd=tmp_path,
-    )  # fmt: skip
+        [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
     assert " passed" in tested.stdout, tested.stdout + tested.stderr
 
 
