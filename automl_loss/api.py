@@ -189,10 +189,7 @@ def read_loss(path: str | Path) -> tuple[Loss, Problem]:
         file = file / "best_loss.json"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        shape = tuple(data["problem"]["input_shape"])
-        prior = tuple(data["problem"].get("class_prior", ()))
-        problem = Problem(**{**data["problem"], "input_shape": shape, "class_prior": prior})
-        return _loss_of(data), problem
+        return _loss_of(data), Problem.from_json(data["problem"])
     except (FileNotFoundError, NotADirectoryError):
         raise RecipeError(
             f"{file}: there is no such file; a run writes it when it ends or is interrupted."

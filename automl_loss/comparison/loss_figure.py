@@ -77,8 +77,8 @@ def _middle(
     record = ordered[(len(ordered) - 1) // 2]
     assert record.data is not None
     data, words = record.data["found"], record.cell.recipe.primitives
-    problem = Problem(**{key: tuple(v) if isinstance(v, list) else v for key, v in data["problem"].items()})
-    return loss_from_json(data["loss"], None if words.plugin is None else words.plugin(words.config)), problem
+    loss = loss_from_json(data["loss"], None if words.plugin is None else words.plugin(words.config))
+    return loss, Problem.from_json(data["problem"])
 
 
 def _along(loss: Loss, problem: Problem) -> Curve:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["multiclass", "binary", "regression"]
 
@@ -39,6 +40,16 @@ class Problem:
     def classes(self) -> int:
         """Number of classes; 0 for regression."""
         return {"multiclass": self.output_dim, "binary": 2, "regression": 0}[self.kind]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Problem:
+        """The problem of a `best_loss.json`.
+
+        Raises:
+            TypeError: a key is missing or unknown.
+        """
+        sequences = {key: tuple(data[key]) for key in ("input_shape", "class_prior") if key in data}
+        return cls(**{**data, **sequences})
 
     @classmethod
     def classification(cls, input_shape: tuple[int, ...], classes: int, metric: str = "error") -> Problem:

@@ -139,7 +139,7 @@ def _best_loss(directory: Path) -> tuple[Loss | None, Problem | None]:
         return None, None
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        problem = Problem(**{**data["problem"], "input_shape": tuple(data["problem"]["input_shape"])})
+        problem = Problem.from_json(data["problem"])
         try:
             return loss_from_json(data["loss"]), problem
         except ExpressionError:

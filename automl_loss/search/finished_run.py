@@ -99,9 +99,8 @@ def _best_loss(directory: Path, recipe: Recipe) -> tuple[Loss, Problem]:
     file, words = directory / "best_loss.json", recipe.primitives
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        problem = Problem(**{**data["problem"], "input_shape": tuple(data["problem"]["input_shape"])})
         primitives = None if words.plugin is None else words.plugin(words.config)
-        return loss_from_json(data["loss"], primitives), problem
+        return loss_from_json(data["loss"], primitives), Problem.from_json(data["problem"])
     except (OSError, KeyError, TypeError, ValueError, ExpressionError) as error:
         raise _broken(file, error) from error
 

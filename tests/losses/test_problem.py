@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
+
 from automl_loss.losses import Problem
 
 
@@ -23,3 +26,8 @@ def test_regression_has_no_classes() -> None:
     assert (problem.kind, problem.output_dim, problem.classes) == ("regression", 2, 0)
     assert (problem.task_loss, problem.metric) == ("mse", "mse")
     assert not problem.is_classification
+
+
+def test_a_problem_comes_back_from_json() -> None:
+    problem = replace(Problem.classification((1, 8, 8), 3, "macro_f1"), class_prior=(0.5, 0.3, 0.2))
+    assert Problem.from_json(json.loads(json.dumps(asdict(problem)))) == problem
