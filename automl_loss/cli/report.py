@@ -1,4 +1,4 @@
-"""`autoloss report`: write the report of a run anew."""
+"""`autoloss report`: write the report of a run or a comparison anew."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import typer
 
 
 def report(
-    directory: Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")],
+    directory: Annotated[Path, typer.Argument(help="Directory of a run or a comparison.", metavar="DIR")],
 ) -> None:
-    """Write report.html and figures of a run, also of one that is still going on or was interrupted."""
-    from automl_loss.report import write_report
+    """Write report.html and figures anew, also of what is still going on or was interrupted."""
+    from automl_loss.comparison.cell import CELLS
 
-    typer.echo(write_report(directory))
+    if (directory / CELLS).is_dir():
+        from automl_loss.comparison.report import write_comparison_anew
+
+        typer.echo(write_comparison_anew(directory))
+    else:
+        from automl_loss.report import write_report
+
+        typer.echo(write_report(directory))

@@ -15,6 +15,8 @@ from automl_loss.search.atomic import replace_text
 from automl_loss.search.result import Result
 from automl_loss.search.start import start
 
+CELLS = "cells"
+"""Folder of a comparison's directory that holds a run directory for each cell."""
 SUMMARY = "cell.json"
 DONE, NO_CANDIDATE, FAILED = "done", "no_candidate", "failed"
 

@@ -10,12 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from automl_loss.comparison.analysis import analyse, settings_of
-from automl_loss.comparison.cell import CellRecord
+from automl_loss.comparison.cell import CELLS, CellRecord, read_cell
 from automl_loss.comparison.tables import to_csv, to_latex
-from automl_loss.recipe.comparison import Comparison
+from automl_loss.recipe.comparison import Comparison, load_comparison
 from automl_loss.search.atomic import replace_text, writing
 
 _TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
+
+
+def write_comparison_anew(directory: Path) -> Path:
+    """Analyse the finished cells of a comparison's directory again, also of one that goes on or was interrupted.
+
+    Returns:
+        The path of its `report.html`.
+
+    Raises:
+        AutolossError: it is no directory of a comparison, or its recipe or a cell cannot be read.
+    """
+    comparison = load_comparison(directory / "recipe.yaml")
+    records = [read_cell(cell, directory / CELLS) for cell in comparison.cells]
+    write_comparison(comparison, records, directory)
+    return directory / "report.html"
 
 
 def write_comparison(comparison: Comparison, records: Sequence[CellRecord], folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_loss.comparison.cell import FAILED, CellRecord, read_cell, run_cell
+from automl_loss.comparison.cell import CELLS, FAILED, CellRecord, read_cell, run_cell
 from automl_loss.errors import EvaluationError, Interrupted, RecipeError
 from automl_loss.recipe.comparison import Cell, Comparison
 from automl_loss.search.atomic import replace_text
@@ -82,7 +82,7 @@ def run_cells(
     else:
         place = RunDirectory.create(comparison.name, directory)
     with place:
-        folder = place.path / "cells"
+        folder = place.path / CELLS
         records = [read_cell(cell, folder) for cell in comparison.cells]
         records = [CellRecord(r.cell, None) if r.status == FAILED else r for r in records]
         replace_text(

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from automl_loss.expression import parse
+from automl_loss.losses.symbolic import SymbolicLoss
 from automl_loss.plugins.executor import Executor
 from automl_loss.testing.law import Subject, law
+from automl_loss.testing.small import small_engine
+
+if TYPE_CHECKING:
+    from automl_loss.engine.engine import Engine
+
+_LOSSES = ("square(sub(y, f))", "mul(mul(-1, y), log(f))", "abs(sub(y, f))", "mul(mul(-1, y), sqrt(f))")
 
 
 def _make(subject: Subject) -> Executor:
@@ -48,6 +58,36 @@ def order(subject: Subject) -> str | None:
     finally:
         executor.close()
     return None if found == [n * n for n in range(8)] else f"the squares of 0 to 7 came as {found}"
+
+
+@law(
+    "stages-compute-the-same-anywhere",
+    "A stage of a search gives the same bits through the executor as in this process.",
+    "Change no setting of torch around the function, and use processes, not threads: torch's forward mode is one for "
+    "the whole process.",
+)
+def same_bits(subject: Subject) -> str | None:
+    """Tuning and training of small chunks."""
+    engine = small_engine()
+    stage = partial(tune_and_train, engine)
+    chunks = [(text,) for text in _LOSSES]
+    expected = [stage(chunk) for chunk in chunks]
+    executor = _make(subject)
+    try:
+        found = list(executor.map(stage, chunks))
+    finally:
+        executor.close()
+    for chunk, one, other in zip(chunks, expected, found, strict=True):
+        if one != other:
+            return f"{chunk[0]} gave {other} where this process gave {one}"
+    return None
+
+
+def tune_and_train(engine: Engine, chunk: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Weights and fitness of losses."""
+    tuned = [each.loss for each in engine.tune([SymbolicLoss(parse(text)) for text in chunk])]
+    trained = engine.train(engine.match_scale(tuned))
+    return [(loss.weights, run.fitness) for loss, run in zip(tuned, trained, strict=True)]
 
 
 @law("no-items-no-results", "An empty list of items gives no results.", "Return an empty iterator.")
@@ -109,4 +149,4 @@ def _left(before: set[int]) -> set[int]:
     return left
 
 
-LAWS = (order, empty, errors, closes)
+LAWS = (order, same_bits, empty, errors, closes)

@@ -29,6 +29,13 @@ _SECTIONS: dict[PluginKind, str] = {
     "model": "task: {name: wine, label_noise: 0.2}\nmodel: {name: $name}",
     "executor": "task: {name: wine, label_noise: 0.2}\nexecutor: {name: $name}",
 }
+_DEPENDENCIES: dict[PluginKind, tuple[str, ...]] = {
+    "primitive_set": ("torch",),
+    "task": ("numpy",),
+    "model": ("torch",),
+    "executor": ("loky",),
+}
+"""What the templates import beside automl-loss and pydantic, which it brings along."""
 
 
 def write_package(kind: PluginKind, name: str, folder: Path | None = None) -> list[Path]:
@@ -63,6 +70,7 @@ def write_package(kind: PluginKind, name: str, folder: Path | None = None) -> li
         "cls": "".join(part.capitalize() for part in re.split("[-_]", name)),
         "group": GROUPS[kind],
         "contract": _CONTRACTS[kind],
+        "more": "".join(f', "{package}"' for package in _DEPENDENCIES.get(kind, ())),
     }
     section = Template(_SECTIONS[kind]).substitute(words)
     files = {

@@ -138,6 +138,23 @@ def test_an_interrupted_comparison_goes_on(tmp_path: Path, finished: Compared) -
     assert [c["test"] for c in result.data["cells"]] == [c["test"] for c in finished.data["cells"]]
 
 
+def test_the_report_of_a_comparison_that_was_interrupted_can_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(progress: runner.GridProgress) -> None:
+        if sum(record.status == "done" for record in progress.records) == 2:
+            raise KeyboardInterrupt
+
+    place = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        compare(small(), stop, directory=place)
+    assert main(["report", str(place)]) == 0
+    assert capsys.readouterr().out.strip().endswith("report.html")
+    data = json.loads((place / "comparison.json").read_text())
+    assert [cell["status"] for cell in data["cells"]].count("done") == 2
+    assert "6 of 8 cells are not finished" in data["sentences"][0]
+
+
 def test_ctrl_c_within_a_cell_ends_the_comparison_and_the_cell_goes_on(
     tmp_path: Path, finished: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,8 +84,8 @@ def test_words_of_a_plugins_set_are_read_with_that_set() -> None:
 
 
 def test_an_unknown_kind_is_an_error() -> None:
-    with pytest.raises(ValueError, match="unknown kind of loss 'neural'; accepted are 'symbolic'"):
-        loss_from_json({"kind": "neural"})
+    with pytest.raises(ValueError, match="unknown kind of loss 'spectral'; accepted are 'symbolic'"):
+        loss_from_json({"kind": "spectral"})
 
 
 def test_a_set_without_standard_words_reads_standard_losses_too() -> None:

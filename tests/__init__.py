@@ -1,0 +1,1 @@
+"""A package, so that workers find these modules although a library installs a package `tests`, too."""
