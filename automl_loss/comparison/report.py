@@ -1,4 +1,4 @@
-"""Writes what a comparison supports: `comparison.json`, `.csv`, `.tex`, figures, and one page to read."""
+"""Writes what a comparison supports: `comparison.json`, `.csv`, `.tex`, `.md`, figures, and one page to read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from automl_loss.comparison.analysis import analyse, settings_of
 from automl_loss.comparison.cell import CELLS, CellRecord, read_cell
-from automl_loss.comparison.tables import to_csv, to_latex
+from automl_loss.comparison.tables import to_csv, to_latex, to_markdown
 from automl_loss.recipe.comparison import Comparison, load_comparison
 from automl_loss.search.atomic import replace_text, writing
 
@@ -53,6 +53,7 @@ def write_comparison(comparison: Comparison, records: Sequence[CellRecord], fold
     replace_text(folder / "comparison.json", json.dumps(data, indent=2, allow_nan=False) + "\n")
     replace_text(folder / "comparison.csv", to_csv(data))
     replace_text(folder / "comparison.tex", to_latex(data))
+    replace_text(folder / "comparison.md", to_markdown(data))
     tests = [
         (f"Primary family: {data['control']} against the others", data["primary"],
          "Fixed beforehand; p-values by Holm over the whole family. Differences: lower is better."),

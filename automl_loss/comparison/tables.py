@@ -1,10 +1,10 @@
-"""A comparison as CSV and LaTeX."""
+"""A comparison as CSV, LaTeX and Markdown."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _COLUMNS = (
@@ -56,6 +56,58 @@ def to_latex(data: Mapping[str, Any]) -> str:
         rf"(p by Holm $<$ 0.05); no mark: no difference supported.}} \\"
     )
     return "\n".join([*lines, r"\bottomrule", note, r"\end{tabular}", ""])
+
+
+def to_markdown(data: Mapping[str, Any]) -> str:
+    """Sentences, means over units, and both families of tests."""
+    settings: Sequence[Mapping[str, Any]] = data["settings"]
+    names = list(settings[0]["means"]) if settings else []
+    means = [
+        [f"{s['task']}, {s['model']}", s["metric"], *(_plain(s["means"][name]) for name in names)]
+        for s in settings
+    ]
+    head = (
+        "task, model",
+        "strategy",
+        "against",
+        "difference",
+        "95 % interval",
+        "p",
+        "p by Holm",
+        "units",
+        "verdict",
+    )
+    parts = [
+        f"# {data['name']}",
+        "\n".join(f"- {line}" for line in data["sentences"]),
+        f"## {data['judge'].capitalize()} metric, mean ± standard deviation over units",
+        _grid(["task, model", "metric", *names], means),
+        f"## Primary family: {data['control']} against the others, Holm over the family",
+        _grid(head, map(_test_row, data["primary"])),
+        "## Exploratory: every strategy against the task loss",
+        _grid(head, map(_test_row, data["exploratory"])),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _plain(summary: Mapping[str, Any]) -> str:
+    if summary["mean"] is None:
+        return "–"
+    return f"{summary['mean']:.4g}" + ("" if summary["std"] is None else f" ± {summary['std']:.2g}")
+
+
+def _test_row(row: Mapping[str, Any]) -> list[str]:
+    interval = "–" if row["ci95"] is None else f"{row['ci95'][0]:+.3g} to {row['ci95'][1]:+.3g}"
+    difference = "–" if row["mean"] is None else f"{row['mean']:+.3g}"
+    return [
+        f"{row['task']}, {row['model']}", row["strategy"], row["against"], difference, interval,
+        f"{row['p']:.2g}", f"{row['p_holm']:.2g}", str(row["units"]), row["verdict"],
+    ]  # fmt: skip
 
 
 def _mark(data: Mapping[str, Any], setting: Mapping[str, Any], name: str) -> str:

@@ -58,6 +58,8 @@ def _settle_recipe(recipe: Recipe, place: RunDirectory) -> str:
         new = [fact.removeprefix("# ") for fact in facts if fact not in lines]
         if new:
             notice = f"this run began with other versions; now {', '.join(new)}: the last bits may differ."
-    text = "\n".join(["# The resolved recipe of this run, made with:", *facts, "", recipe.to_yaml(with_folder=True)])
+    text = "\n".join(
+        ["# The resolved recipe of this run, made with:", *facts, "", recipe.to_yaml(with_folder=True)]
+    )
     replace_text(place.recipe, text)
     return notice

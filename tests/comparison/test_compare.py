@@ -63,8 +63,17 @@ def test_every_cell_is_a_run_and_files_say_what_came_of_them(finished: Compared)
         "cost",
     ):
         assert (finished.directory / "figures" / f"{name}.png").stat().st_size > 5000
+    assert (
+        f"| wine, linear | error | {means_of(finished, 'wine')} |"
+        in (finished.directory / "comparison.md").read_text()
+    )
     assert "tabular" in (finished.directory / "comparison.tex").read_text()
     assert "too few units" in (finished.directory / "report.html").read_text()
+
+
+def means_of(finished: Compared, task: str) -> str:
+    (setting,) = [each for each in finished.data["settings"] if each["task"] == task]
+    return " | ".join(f"{each['mean']:.4g} ± {each['std']:.2g}" for each in setting["means"].values())
 
 
 def test_strategies_are_paired_on_the_same_splits_and_judged_beside_the_same_task_loss(

@@ -57,7 +57,11 @@ def test_a_new_package_installs_keeps_every_law_and_runs_untouched(kind: Any, tm
     assert "autoloss-my-own" in data["versions"]
     words = ["-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}/package", "package/tests"]
     tested = subprocess.run(
-        [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, env=environment, cwd=tmp_path
+        [sys.executable, "-m", "pytest", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
     )
     assert " passed" in tested.stdout, tested.stdout + tested.stderr
 
