@@ -130,6 +130,7 @@ def _fitness(
 ) -> Figure:  # fmt: skip
     figure, axes = _grid(settings)
     for one, setting in zip(axes, settings, strict=True):
+        late: list[float] = []
         for name in strategies:
             traces = [cell["trace"] for cell in _of(records, setting, name) if cell["trace"]["best"]]
             if not traces:
@@ -139,6 +140,7 @@ def _fitness(
             at = np.linspace(first, last, 200) if last > first else np.array([first])
             lines = np.array([_steps(trace[axis], trace["best"], at) for trace in traces])
             one.plot(at, lines.mean(0), color=colours[name], label=name, linewidth=1.6)
+            late += lines.mean(0)[len(at) // 10 :].tolist()
             if len(lines) > 2:
                 low, high = np.quantile(lines, (0.25, 0.75), axis=0)
                 one.fill_between(at, low, high, color=colours[name], alpha=0.12, linewidth=0)
@@ -146,6 +148,12 @@ def _fitness(
         found = [value for value in usual if value is not None]
         if found:
             one.axhline(float(np.mean(found)), color=_GREY, linestyle="--", linewidth=1, label=TASK_LOSS)
+            late.append(float(np.mean(found)))
+        if late:
+            # Where searches begin is far off, and would hide where they end.
+            low, high = np.quantile(late, (0.02, 0.9))
+            reach = high - low or abs(high) or 1.0
+            one.set_ylim(low - 0.25 * reach, high + 0.5 * reach)
         one.set_xlabel(label)
         one.set_ylabel(f"validation {setting.metric}")
     _legend(figure, axes)
