@@ -21,13 +21,15 @@ _CONTRACTS: dict[PluginKind, str] = {
     "model": "ModelContract",
     "executor": "ExecutorContract",
 }
+_TASK = "task: {name: wine, label_noise: 0.2}\n"
+_MODEL = "model: {name: mlp, hidden: [50]}\n"
 _SECTIONS: dict[PluginKind, str] = {
-    "strategy": "task: {name: wine, label_noise: 0.2}\nstrategy: {name: $name}",
-    "primitive_set": "task: {name: wine, label_noise: 0.2}\nprimitives: {name: $name}",
-    "task": "task: {name: $name}",
-    "evaluator": "task: {name: wine, label_noise: 0.2}\nevaluator: {name: $name}",
-    "model": "task: {name: wine, label_noise: 0.2}\nmodel: {name: $name}",
-    "executor": "task: {name: wine, label_noise: 0.2}\nexecutor: {name: $name}",
+    "strategy": _TASK + _MODEL + "strategy: {name: $name}",
+    "primitive_set": _TASK + _MODEL + "primitives: {name: $name}",
+    "task": _MODEL + "task: {name: $name}",
+    "evaluator": _TASK + _MODEL + "evaluator: {name: $name}",
+    "model": _TASK + "model: {name: $name}",
+    "executor": _TASK + _MODEL + "executor: {name: $name}",
 }
 _DEPENDENCIES: dict[PluginKind, tuple[str, ...]] = {
     "primitive_set": ("torch",),

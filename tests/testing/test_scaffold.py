@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def test_a_new_package_installs_keeps_every_law_and_runs_untouched(kind: Any, tm
     install(tmp_path / "package", tmp_path / "site")
     environment = {
         "PYTHONPATH": str(tmp_path / "site"),
-        "PATH": "",
+        "PATH": os.environ["PATH"],  # loky looks for pgrep there
         "OMP_NUM_THREADS": "1",
         "HOME": str(tmp_path),
     }
