@@ -58,8 +58,8 @@ class Grid:
         cell, data = progress.fresh.cell, progress.fresh.data or {}
         what = f"{cell.task}, {cell.model}, {cell.strategy}, seed {cell.seed}"
         said = (
-            f"test {data['metric']} {data['test']:.4g}"
-            if self._comparison.judge == "test" and data.get("test") is not None
+            f"{self._comparison.judge} {data['metric']} {data['test']:.4g}"
+            if data.get("test") is not None
             else progress.fresh.status
         )
         message = f": {data['message']}" if data.get("message") else ""

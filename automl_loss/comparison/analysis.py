@@ -31,7 +31,9 @@ class Setting:
         metric: name.
         lower_is_better: the metric's own sense; values are turned so that lower is better.
         ratio: rows judged on over the rows that methods learn from; 0 where units share no rows.
-        values: by strategy, by seed; the task loss among them.
+        values: by strategy, by seed; the task loss among them. All finite.
+        diverged: by strategy, the seeds where a retraining run diverged. Their value is the worst that anybody has
+            in the unit: leaving them out would flatter whoever diverges.
     """
 
     task: str
@@ -40,6 +42,7 @@ class Setting:
     lower_is_better: bool
     ratio: float
     values: Mapping[str, Mapping[int, float]]
+    diverged: Mapping[str, tuple[int, ...]]
 
     @property
     def name(self) -> str:
@@ -80,38 +83,39 @@ def _setting(
             return math.inf
         return value if lower else 1.0 - value
 
-    def judged(data: Mapping[str, Any], loss: str) -> float:
-        return inner(data[loss] if comparison.judge == "test" else _best_tried(data, loss))
-
-    usual = {r.cell.seed: judged(r.data, "task_loss") for r in reversed(done) if r.data is not None}
+    usual = {r.cell.seed: inner(r.data["task_loss"]) for r in reversed(done) if r.data is not None}
     values: dict[str, dict[int, float]] = {name: {} for name in comparison.strategies}
     for record in own:
         if record.data is None:
             continue
         if record.status == DONE:
-            values[record.cell.strategy][record.cell.seed] = judged(record.data, "test")
+            values[record.cell.strategy][record.cell.seed] = inner(record.data["test"])
         elif record.status == NO_CANDIDATE and record.cell.seed in usual:
             # Who finds no loss keeps the task loss.
             values[record.cell.strategy][record.cell.seed] = usual[record.cell.seed]
     # A method learns its network on the training rows and its loss on the validation rows.
-    learnt_from = rows["train"] + (rows["validation"] if comparison.judge == "test" else 0)
-    ratio = 0.0 if rows["drawn_afresh"] else rows[comparison.judge] / max(1, learnt_from)
-    finite = {
-        name: {seed: v for seed, v in each.items() if math.isfinite(v)} for name, each in values.items()
+    ratio = 0.0 if rows["drawn_afresh"] else rows["test"] / max(1, rows["train"] + rows["validation"])
+    values[TASK_LOSS] = dict(sorted(usual.items()))
+    diverged = {name: tuple(s for s, v in each.items() if math.isinf(v)) for name, each in values.items()}
+    return Setting(task, model, str(first["metric"]), lower, ratio, _finite(values), diverged)
+
+
+def _finite(values: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
+    """The same values, with the worst finite one of its unit for each that is infinite."""
+    worst: dict[int, float] = {}
+    for each in values.values():
+        for seed, value in each.items():
+            if math.isfinite(value):
+                worst[seed] = max(value, worst.get(seed, value))
+    return {
+        name: {seed: v if math.isfinite(v) else worst[seed] for seed, v in each.items() if seed in worst}
+        for name, each in values.items()
     }
-    finite[TASK_LOSS] = dict(sorted(usual.items()))
-    return Setting(task, model, str(first["metric"]), lower, ratio, finite)
 
 
-def _best_tried(data: Mapping[str, Any], loss: str) -> float | None:
-    """Validation metric at the retraining length, at the best rate tried there, in the metric's own sense.
-
-    Args:
-        data: of a cell.
-        loss: `test` for the loss found, `task_loss` for the task loss.
-    """
-    table = data["lr_tried" if loss == "test" else "task_loss_lr_tried"]
-    tried = [value for _, value in table if value is not None]
+def _best_tried(data: Mapping[str, Any]) -> float | None:
+    """The task loss's validation metric at the retraining length, at its best rate, in the metric's own sense."""
+    tried = [value for _, value in data["task_loss_lr_tried"] if value is not None]
     return (min if data["lower_is_better"] else max)(tried, default=None)
 
 
@@ -136,7 +140,7 @@ def analyse(comparison: Comparison, records: Sequence[CellRecord]) -> dict[str, 
         "primary": primary,
         "exploratory": _against_task_loss(settings, comparison.strategies),
         "over_tasks": _over_tasks(settings, control, others),
-        "kendall_tau": _taus(settings, records) if comparison.judge == "test" else [],
+        "kendall_tau": _taus(settings, records),
         "power": {
             "units": units,
             "family": len(primary),
@@ -153,8 +157,7 @@ def analyse(comparison: Comparison, records: Sequence[CellRecord]) -> dict[str, 
 def _cell(record: CellRecord, judge: str) -> dict[str, Any]:
     cell, data = record.cell, dict(record.data or {})
     if judge == "validation" and record.status == DONE:
-        loss = {"validation": _best_tried(data, "test"), "task_loss": _best_tried(data, "task_loss")}
-        data |= {"test": None, "last": None, **loss}
+        data |= {"validation": data["test"], "test": None}
     kept = ("message", "test", "validation", "last", "task_loss", "fitness", "search_fitness", "task_loss_fitness",
             "lr", "steps", "expression", "is_task_loss")  # fmt: skip
     return {
@@ -174,6 +177,7 @@ def _described(setting: Setting, comparison: Comparison) -> dict[str, Any]:
             "mean": fmean(own) if own else None,
             "std": stdev(own) if len(own) > 1 else None,
             "units": len(own),
+            "diverged": len(setting.diverged[name]),
         }
     return {
         "task": setting.task,
@@ -268,7 +272,10 @@ def _over_tasks(settings: Sequence[Setting], control: str, others: Sequence[str]
 
 
 def _taus(settings: Sequence[Setting], records: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """Rank correlation of validation with test over the cells of a setting, both relative to the unit's task loss."""
+    """Rank correlation of what methods choose by with what they are judged on, over the cells of a setting.
+
+    Both are taken relative to the unit's task loss.
+    """
     rows = []
     for setting in settings:
         pairs: dict[str, list[tuple[float, float]]] = {"search_fitness": [], "fitness": []}
@@ -279,9 +286,7 @@ def _taus(settings: Sequence[Setting], records: Sequence[CellRecord]) -> list[di
             ):  # fmt: skip
                 continue
             for key, found in pairs.items():
-                usual = (
-                    data["task_loss_fitness"] if key == "search_fitness" else _best_tried(data, "task_loss")
-                )
+                usual = data["task_loss_fitness"] if key == "search_fitness" else _best_tried(data)
                 if None not in (data[key], usual, data["test"], data["task_loss"]):
                     found.append((data[key] - usual, data["test"] - data["task_loss"]))
         rows.append({
@@ -304,6 +309,13 @@ def sentences(data: Mapping[str, Any]) -> list[str]:
             f"{len(failed)} cells failed and are missing from every table; `comparison.json` says why."
         )
     power = data["power"]
+    lines += [
+        f"{setting['task']}, {setting['model']}: training under {name} diverged in {summary['diverged']} unit(s), "
+        f"which count as the worst of their unit."
+        for setting in data["settings"]
+        for name, summary in setting["means"].items()
+        if summary["diverged"]
+    ]
     if power["units"] < CLAIM_UNITS:
         lines.append(f"{power['units']} unit(s): a claim needs {CLAIM_UNITS} at least, so none is made.")
     control = data["control"]

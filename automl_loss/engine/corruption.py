@@ -91,6 +91,10 @@ class TaskOptions(_Section):
         description="rows of the rarest over rows of the most frequent class in training; 1: as it is",
     )
     clean_validation: bool = Field(False, description="label noise and outliers spare the validation rows")
+    development: bool = Field(
+        False,
+        description="leave the test rows alone: judge on the validation rows, validate on training rows",
+    )
 
 
 def check_options(options: TaskOptions, problem: Problem) -> list[str]:

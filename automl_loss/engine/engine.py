@@ -17,6 +17,7 @@ from torch import Tensor
 from automl_loss.engine.clock import timed
 from automl_loss.engine.corruption import corrupt
 from automl_loss.engine.data import BatchOrder, Rows
+from automl_loss.engine.development import DevelopmentTask
 from automl_loss.engine.metagradient import MetaGradient, Path
 from automl_loss.engine.metrics import Metric, get_metric
 from automl_loss.engine.network import Network
@@ -63,7 +64,8 @@ class Engine:
         if self.device.type == "cuda" and not torch.cuda.is_available():
             raise EvaluationError("device 'cuda' was asked for, but torch finds no GPU; use `--device cpu`.")
         self._dtype: torch.dtype = getattr(torch, source.dtype)
-        self.task = source.task()
+        whole = source.task()
+        self.task = DevelopmentTask(whole) if source.options.development else whole
         stated = problem_of(self.task, source.options)
         splits = corrupt(self.task.splits(source.seed), source.options, stated, source.seed)
         self.problem = replace(stated, class_prior=class_prior(splits.train.y, stated))

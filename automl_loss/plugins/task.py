@@ -92,9 +92,9 @@ class Splits:
 class Task(ABC):
     """A learning task.
 
-    Options that every task has (`metric`, `label_noise`, `outliers`, `imbalance`, `clean_validation`) are the
-    core's: it applies them to what `splits` returns. Test rows stay clean, and are reached by retraining
-    alone.
+    Options that every task has (`metric`, `label_noise`, `outliers`, `imbalance`, `clean_validation`,
+    `development`) are the core's: it applies them to what `splits` returns. Test rows stay clean, and are
+    reached by retraining alone.
 
     Laws: the three splits are disjoint and depend on `seed` alone; scalers are fitted on training rows;
     nothing is fetched at import.

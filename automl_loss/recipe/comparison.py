@@ -53,7 +53,7 @@ class CompareSection(Section):
     )
     judge: Literal["test", "validation"] = Field(
         "test",
-        description="rows that methods are compared on; `validation` is for development: no test number is shown",
+        description="rows that methods are compared on; `validation`: every task gets `development: true`",
     )
     workers: PositiveInt | None = Field(None, description="cells at work at once; null: one a core")
 
@@ -189,6 +189,8 @@ def load_comparison(
     base.setdefault("executor", {"name": "local", "workers": 1})
     name = data.get("name") if isinstance(data.get("name"), str) else default_name
     seeds = _seeds(section.seeds, base.get("seed", 0))
+    if section.judge == "validation":
+        tasks = [replace(task, section={**task.section, "development": True}) for task in tasks]
     cells = _cells(base, strategies, tasks, models, seeds, folder)
     resolved = {
         **data,

@@ -20,8 +20,14 @@ from automl_loss.search.finished_run import FinishedRun
 from automl_loss.search.lanes import digest
 from automl_loss.search.setup import check_task, make_engine
 
-_CORRUPTIONS = {"label_noise": True, "outliers": False, "imbalance": True, "clean_validation": None}
-"""Options that make rows worse, and whether they are for classes; `None`: for all."""
+_ROW_OPTIONS = {
+    "label_noise": True,
+    "outliers": False,
+    "imbalance": True,
+    "clean_validation": None,
+    "development": None,
+}
+"""Options that change a task's rows, and whether they are for classes; `None`: for all."""
 _TRAINED_BY = ("seed", "task", "model", "training", "stop", "retraining")
 """Sections that the result of a target depends on."""
 _NAME_LENGTH = 40
@@ -209,7 +215,7 @@ def _notices(run: FinishedRun, recipe: Recipe, problem: Problem) -> list[str]:
                 f"{label}: the loss was found for {_called(run.problem.kind)}, where prediction and target are {f}; "
                 f"here they are {g}, a range it was never tried on."
             )
-    options = [key for key, classes in _CORRUPTIONS.items() if classes in (None, problem.is_classification)]
+    options = [key for key, classes in _ROW_OPTIONS.items() if classes in (None, problem.is_classification)]
     left = [key for key in options if getattr(recipe.task_options, key) != getattr(own.task_options, key)]
     if left:
         found.append(

@@ -3,15 +3,16 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from autoloss_tasks.sklearn_tasks import Wine
 from automl_loss import Interrupted, RecipeError, ResumeError, compare
 from automl_loss.api import Compared
 from automl_loss.cli import main
 from automl_loss.comparison import runner
-from automl_loss.comparison.cell import read_cell
+from automl_loss.comparison.cell import CellRecord, read_cell
 from automl_loss.comparison.report import write_comparison
 from automl_loss.recipe.comparison import load_comparison
 from automl_loss.search.loop import SearchLoop
@@ -85,24 +86,48 @@ def test_strategies_are_paired_on_the_same_splits_and_judged_beside_the_same_tas
     assert all(len(values) == 1 for values in by_unit.values())
 
 
-def test_a_comparison_judged_on_validation_shows_no_test_number(finished: Compared, tmp_path: Path) -> None:
-    comparison = load_comparison(small(judge="validation"))
-    records = [read_cell(cell, finished.directory / "cells") for cell in comparison.cells]
-    data = write_comparison(comparison, records, tmp_path)
-    kept = [record.data for record in records if record.data is not None]
+def test_a_comparison_judged_on_validation_asks_for_no_test_row(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def forbidden(self: Wine, seed: int) -> NoReturn:
+        raise AssertionError("the test rows were asked for")
+
+    monkeypatch.setattr(Wine, "test", forbidden)
+    given = small(judge="validation", strategies=["random"], tasks=["wine"], seeds=2, workers=1)
+    compared = compare(given, directory=tmp_path)
+    data = compared.data
+    kept = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("cells/*/cell.json"))]
     means = data["settings"][0]["means"]
-    own = [min(v for _, v in d["lr_tried"]) for d in kept[:8:4]]
-    assert means["evomal"]["mean"] == pytest.approx(sum(own) / 2)
-    usual = [min(v for _, v in d["task_loss_lr_tried"]) for d in kept[:8:4]]
-    assert means["task loss"]["mean"] == pytest.approx(sum(usual) / 2)
-    rows = kept[0]["rows"]
-    assert data["settings"][0]["judged_to_training_rows"] == rows["validation"] / rows["train"]
+    assert means["random"]["mean"] == pytest.approx(sum(cell["test"] for cell in kept) / 2)
+    assert means["task loss"]["mean"] == pytest.approx(sum(cell["task_loss"] for cell in kept) / 2)
+    assert kept[0]["rows"] == {"train": 79, "validation": 27, "test": 36, "drawn_afresh": False}
+    assert data["settings"][0]["judged_to_training_rows"] == pytest.approx(36 / (79 + 27))
     assert {cell["test"] for cell in data["cells"]} == {None}
-    assert {cell["last"] for cell in data["cells"]} == {None}
-    assert data["kendall_tau"] == []
+    assert [cell["validation"] for cell in data["cells"]] == [cell["test"] for cell in kept]
     assert (tmp_path / "figures" / "validation.png").exists()
     assert not (tmp_path / "figures" / "test.png").exists()
     assert "Validation metric" in (tmp_path / "report.html").read_text()
+
+
+def test_a_unit_whose_training_diverged_counts_as_the_worst_of_its_unit(
+    finished: Compared, tmp_path: Path
+) -> None:
+    comparison = load_comparison(small())
+    records = [read_cell(cell, finished.directory / "cells") for cell in comparison.cells]
+    first = records[0]
+    assert first.data is not None
+    records[0] = CellRecord(first.cell, {**first.data, "test": None, "test_values": [None, 0.1]})
+    data = write_comparison(comparison, records, tmp_path)
+    unit = [r.data for r in records if r.data and (r.cell.task, r.cell.seed) == ("wine", 0)][1:]
+    worst = max(value for cell in unit for value in (cell["test"], cell["task_loss"]))
+    other = next(r.data for r in records if r.cell.name == "wine--linear--evomal--1")
+    assert other is not None
+    summary = data["settings"][0]["means"]["evomal"]
+    assert summary["mean"] == pytest.approx((worst + other["test"]) / 2)
+    assert (summary["units"], summary["diverged"]) == (2, 1)
+    assert (
+        "wine, linear: training under evomal diverged in 1 unit(s)" in (tmp_path / "report.html").read_text()
+    )
 
 
 def test_few_units_claim_nothing_and_say_so(finished: Compared) -> None:
@@ -235,7 +260,7 @@ def test_a_strategy_without_a_valid_loss_keeps_the_task_loss_and_a_broken_one_is
     assert status["broken", 0] == "failed"
     means = result.data["settings"][0]["means"]
     assert means["useless"]["mean"] == means["task loss"]["mean"]
-    assert means["broken"] == {"mean": None, "std": None, "units": 0}
+    assert means["broken"] == {"mean": None, "std": None, "units": 0, "diverged": 0}
     assert any("cells failed" in line for line in result.data["sentences"])
     assert "no luck today" in (tmp_path / "run" / "report.html").read_text()
     rerun: list[str] = []

@@ -116,6 +116,7 @@ def test_what_is_written_out_is_plain_and_complete(load: Load) -> None:
         "outliers": 0.0,
         "imbalance": 1.0,
         "clean_validation": False,
+        "development": False,
     }
     assert data["evaluator"] == {"name": "partial-training"}
     assert data["training"]["lr"] == 0.001
