@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from automl_loss.errors import PluginError
@@ -31,7 +32,21 @@ def check_plugin(cls: type[Any], options: Mapping[str, Any] | None = None) -> li
         []
     """
     subject = Subject(cls, kind_of(cls), dict(options or {}))
-    return [finding for each in laws_of(subject.kind) if (finding := each.check(subject)) is not None]
+    with _one_thread():
+        return [finding for each in laws_of(subject.kind) if (finding := each.check(subject)) is not None]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The laws look at small batches, where threads gain little and on a busy machine wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def kind_of(cls: type[Any]) -> PluginKind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from automl_loss.errors import MissingDataError
@@ -41,11 +41,13 @@ class Subject:
         cls: its class.
         kind: which kind.
         options: in place of the defaults of its `Config`.
+        notes: what one law found out and others need, too; a law that finds nothing there looks for itself.
     """
 
     cls: type[Any]
     kind: PluginKind
     options: dict[str, Any]
+    notes: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def config(self) -> Any:
         """A validated configuration."""

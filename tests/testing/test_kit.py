@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ SOUND = [broken.Sound, broken.Words, broken.Rows, broken.Layer, broken.Lengths, 
 SHIPPED = [(plugin.kind, plugin.name) for plugin in Registry().plugins() if plugin.package == "automl-loss"]
 FILES = ("mnist", "cifar10", "cifar100", "svhn", "california", "boston")
 NEED_OPTIONS = {"table", "dataset"}
-SLOW = {"vgg16", "wideresnet", "pyramidnet", "resnet18", "preresnet18", "alexnet", "fashion-mnist"}
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -48,18 +46,12 @@ def test_every_law_of_every_kind_has_a_plugin_that_breaks_it(kind: Any) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [
-        pytest.param(kind, name, marks=pytest.mark.slow if name in SLOW else ())
-        for kind, name in SHIPPED
-        if name not in NEED_OPTIONS
-    ],
+    [(kind, name) for kind, name in SHIPPED if name not in NEED_OPTIONS],
 )
 def test_every_shipped_plugin_keeps_every_law(kind: Any, name: str) -> None:
-    started = time.perf_counter()
     findings = check_plugin(Registry().load(kind, name).cls)
     assert [str(finding) for finding in findings if not finding.skipped] == []
     assert not findings or name in FILES or name == "fashion-mnist"
-    assert time.perf_counter() - started < 300
 
 
 def test_a_table_keeps_every_law(tmp_path: Path) -> None:
