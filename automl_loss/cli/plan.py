@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 def show_plan(recipe: Recipe, *, as_json: bool) -> None:
     """Make everything a run needs, short of training, and print what it would do."""
-    from automl_loss.engine.joint import JointEngine
     from automl_loss.recipe import describe
     from automl_loss.search.notices import notices
     from automl_loss.search.setup import set_up
@@ -26,7 +25,7 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
         _show_without_data(recipe, error, as_json=as_json)
         return
     plan = describe(recipe, setup.problem)
-    first = setup.engine.engines[0] if isinstance(setup.engine, JointEngine) else setup.engine
+    first = setup.engine.parts[0]
     path = first.with_lr(0.01).path if recipe.training.lr == "auto" else first.path
     network = f"{setup.engine.network.parameters:,} parameters, {setup.engine.width} networks at once"
     if as_json:

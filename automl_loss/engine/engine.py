@@ -117,8 +117,20 @@ class Engine:
         return other
 
     def on_rows(self, rows: Rearrangement) -> Engine:
-        """An engine of the same task that trains on validation rows, too, or on them alone."""
+        """An engine of the same task that trains on validation rows, too, or on them alone, or on rows drawn anew."""
         return Engine(replace(self.source, rows=rows), f"{self._token}@{rows}")
+
+    @property
+    def redrawable(self) -> bool:
+        """Whether training and validation rows are of one kind, so that `on_rows(number)` may draw them anew."""
+        options = self.source.options
+        cleaner = options.clean_validation and (options.label_noise.rate or options.outliers)
+        return self.task.exchangeable and options.imbalance == 1 and not cleaner
+
+    @property
+    def parts(self) -> tuple[Engine, ...]:
+        """The engines of single tasks that this one stands for: itself."""
+        return (self,)
 
     def population(self, losses: Sequence[Loss]) -> Population:
         """Losses, ready to be differentiated together."""

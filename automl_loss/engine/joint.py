@@ -14,6 +14,7 @@ from torch import Tensor
 from automl_loss.engine.engine import Engine
 from automl_loss.engine.metrics import Metric
 from automl_loss.engine.network import Network
+from automl_loss.engine.rearranged import Rearrangement
 from automl_loss.engine.settings import TrainingSettings
 from automl_loss.engine.source import EngineSource
 from automl_loss.engine.training import Trained
@@ -69,6 +70,20 @@ class JointEngine(Engine):
     def with_training(self, **changes: Any) -> JointEngine:
         """See `Engine.with_training`."""
         return JointEngine([e.with_training(**changes) for e in self.engines], self.labels, self.base)
+
+    def on_rows(self, rows: Rearrangement) -> JointEngine:
+        """See `Engine.on_rows`."""
+        return JointEngine([engine.on_rows(rows) for engine in self.engines], self.labels, self.base)
+
+    @property
+    def redrawable(self) -> bool:
+        """See `Engine.redrawable`: all tasks' rows are."""
+        return all(engine.redrawable for engine in self.engines)
+
+    @property
+    def parts(self) -> tuple[Engine, ...]:
+        """The tasks' engines."""
+        return self.engines
 
     def relative(self, values: Sequence[float]) -> float:
         """The mean of metrics, one a task, each over the task loss's."""

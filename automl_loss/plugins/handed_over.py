@@ -22,6 +22,10 @@ from automl_loss.plugins.strategy import SearchStrategy
 
 PLACEHOLDER = f"{__name__}:HandedOver"
 """In a recorded recipe, the path of a strategy that only a Python program can hand over."""
+_NOT_HERE = (
+    "it was handed over in Python, as an object or a class that cannot be imported, so a recipe alone cannot make it; "
+    "go on by automl_loss.run(recipe, strategy=<a fresh one>, directory=..., resume=True)"
+)
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,15 @@ class HandedOver(SearchStrategy):
     @classmethod
     def check(cls, config: Any, problem: Problem) -> list[str]:
         """It never applies: it is not there."""
-        return [
-            "it was handed over in Python, as an object or a class that cannot be imported, so a recipe alone cannot "
-            "make it; go on by automl_loss.run(recipe, strategy=<a fresh one>, directory=..., resume=True)"
-        ]
+        return [_NOT_HERE]
 
     def ask(self) -> list[Candidate]:
-        """See `check`."""
-        raise NotImplementedError
+        """See `check`, which no run gets past."""
+        raise PluginError(f"strategy: {_NOT_HERE}")
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """See `check`."""
-        raise NotImplementedError
+        """See `check`, which no run gets past."""
+        raise PluginError(f"strategy: {_NOT_HERE}")
 
 
 def hand_over(strategy: object) -> Handed:

@@ -124,6 +124,14 @@ class Task(ABC):
     def test(self, seed: int) -> Split:
         """Test rows under the same split seed."""
 
+    @property
+    def exchangeable(self) -> bool:
+        """Whether training and validation rows were told apart at random, and may be drawn anew.
+
+        Not where a person said which are which: rows of a later year validate for a reason.
+        """
+        return True
+
     def notices(self) -> list[str]:
         """Sentences on what the task took for granted, for a person who can set it otherwise."""
         return []

@@ -53,6 +53,10 @@ class Finalists(Section):
         3, description="handcrafted losses among them, the best by one run each; 0 leaves that round out"
     )
     seeds: PositiveInt = 3
+    redraw: bool = Field(
+        False,
+        description="draw training and validation rows anew for each seed: the search has chosen on the old ones",
+    )
     steps: PositiveInt = 2000
     lr_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
         (0.33, 1.0, 3.0, 10.0),

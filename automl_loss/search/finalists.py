@@ -76,6 +76,7 @@ def final_round(
     steps: int,
     seeds: int,
     progress: Progress | None = None,
+    redraw: bool = False,
 ) -> list[Finalist]:
     """Finalists, best first.
 
@@ -88,17 +89,21 @@ def final_round(
         steps: length of the runs: the retraining length.
         seeds: fresh seeds for each rate.
         progress: called with (runs done, runs in all).
+        redraw: whether each seed has training and validation rows drawn anew from both.
     """
+    engine = trainer.engine
+    elsewhere = [trainer.under(engine.on_rows(number)) for number in range(seeds)] if redraw else ()
     entries: list[tuple[int | None, str, Loss]] = [(o.id, f"candidate {o.id}", o.loss) for o in chosen]
     entries += [(None, loss.key, loss) for loss in handcrafted]
     selections = select_lr(
         trainer,
-        "finalists",
+        "finalists-redrawn" if redraw else "finalists",
         [loss for _, _, loss in entries],
         [lr * f for f in factors],
         steps,
         seeds,
         progress,
+        elsewhere,
     )
     finalists = [
         Finalist(number, name, loss, selection)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
+from automl_loss.engine.training import Trained
 from automl_loss.losses.base import Loss
 from automl_loss.search.lanes import Lane, LaneTrainer
 from automl_loss.seeds import stream
@@ -50,6 +52,7 @@ def select_lr(
     steps: int,
     seeds: int = SEEDS,
     progress: Callable[[int, int], None] | None = None,
+    elsewhere: Sequence[LaneTrainer] = (),
 ) -> list[Selection]:
     """The best rate of each loss on validation; a best rate at the edge of the grid extends the grid.
 
@@ -61,14 +64,16 @@ def select_lr(
         steps: the horizon.
         seeds: runs averaged for each rate.
         progress: called with (lanes done, lanes in all) of the present round.
+        elsewhere: trainers on other rows of the task that the seeds go to in turn; default: `trainer` for all.
     """
+    trainers = list(elsewhere) or [trainer]
     run_seed = trainer.engine.source.seed
     streams = [stream(run_seed, stage, i) for i in range(seeds)]
     tables: list[dict[float, float]] = [{} for _ in losses]
     wanted = [(k, lr) for k in range(len(losses)) for lr in sorted(grid)]
     for _ in range(_MOST_EXTENSIONS + 1):
         lanes = [Lane(losses[k], lr, seed) for k, lr in wanted for seed in streams]
-        results = trainer.train(stage, lanes, steps, progress=progress)
+        results = _shared_out(trainers, stage, lanes, seeds, steps, progress)
         for place, (k, lr) in enumerate(wanted):
             runs = results[place * seeds : (place + 1) * seeds]
             values = [run.fitness for run in runs if run.fitness is not None]
@@ -77,6 +82,29 @@ def select_lr(
         if not wanted:
             break
     return [_select(table) for table in tables]
+
+
+def _shared_out(
+    trainers: Sequence[LaneTrainer],
+    stage: str,
+    lanes: Sequence[Lane],
+    seeds: int,
+    steps: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[Trained]:
+    """Results of the lanes, in order; of every `seeds` lanes the i-th goes to the i-th trainer, in turn."""
+    results: dict[int, Trained] = {}
+    for number, trainer in enumerate(trainers):
+        places = [place for place in range(len(lanes)) if place % seeds % len(trainers) == number]
+        before = len(results)
+        count = None if progress is None else partial(_counted_on, progress, before, len(lanes))
+        trained = trainer.train(stage, [lanes[place] for place in places], steps, progress=count)
+        results |= dict(zip(places, trained, strict=True))
+    return [results[place] for place in range(len(lanes))]
+
+
+def _counted_on(progress: Callable[[int, int], None], before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
 
 
 def _select(table: dict[float, float]) -> Selection:

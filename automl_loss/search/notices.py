@@ -9,9 +9,24 @@ from automl_loss.search.setup import Setup
 def notices(setup: Setup) -> list[str]:
     """Sentences for a person, for `--dry-run` and the start of a run; none where all is at its best.
 
-    Primitives without an instruction of the compiled kernels are named, with where they come from. A loss that uses
-    one is differentiated by autograd, alone; its neighbours stay on the kernel.
+    Tasks say what they took for granted, and rows that cannot be drawn anew are named. So are primitives without
+    an instruction of the compiled kernels, with where they come from: a loss that uses one is differentiated by
+    autograd, alone; its neighbours stay on the kernel.
     """
+    said = [sentence for engine in setup.engine.parts for sentence in engine.task.notices()]
+    return list(dict.fromkeys([*said, *_not_redrawn(setup), *_slow_primitives(setup)]))
+
+
+def _not_redrawn(setup: Setup) -> list[str]:
+    if not setup.recipe.finalists.redraw or setup.engine.redrawable:
+        return []
+    return [
+        "finalists.redraw: training and validation rows are not of one kind here (imbalance, clean_validation, or a "
+        "split that you gave), so finalists are judged on the rows of the search."
+    ]
+
+
+def _slow_primitives(setup: Setup) -> list[str]:
     if setup.engine.device.type != "cpu":
         return []
     primitives, choice = setup.primitives, setup.recipe.primitives

@@ -172,7 +172,7 @@ class Run:
         with self._watch.phase("finalists"):
             return final_round(
                 trainer, chosen, rivals, lr, settings.lr_factors, settings.steps, settings.seeds,
-                self._counter("finalists"),
+                self._counter("finalists"), redraw=settings.redraw and setup.engine.redrawable,
             )  # fmt: skip
 
     def _retrain(self, trainer: LaneTrainer, finalists: list[Finalist]) -> tuple[Retrained, str]:
@@ -236,7 +236,7 @@ class Run:
     @staticmethod
     def _rows(setup: Setup, retrained: Retrained) -> dict[str, Any]:
         """Rows of the splits; with several tasks, of the first."""
-        engine = setup.engine.engines[0] if isinstance(setup.engine, JointEngine) else setup.engine
+        engine = setup.engine.parts[0]
         outputs = retrained.contestants["task_loss"].runs[0].test_output
         return {
             "train": len(engine.train_rows),

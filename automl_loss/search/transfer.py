@@ -135,10 +135,12 @@ def _train(target: Target, place: RunDirectory, ledger: Ledger, notify: Callback
         "retraining": recipe.retraining.model_dump(mode="json"),
         "origin": target.origin,
         "loss": loss.to_json(),
-        "notices": list(target.notices),
+        "notices": [*target.notices, *engine.task.notices()],
         "parameters": engine.network.parameters,
         "versions": versions(recipe),
     }
+    for notice in engine.task.notices():
+        _say(notify, f"note: {notice}")
     ratio = float(engine.gradient_ratios([own])[0])
     if not LEAST_GRADIENT <= ratio < math.inf:
         sentence = (

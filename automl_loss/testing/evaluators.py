@@ -63,7 +63,7 @@ def order(subject: Subject) -> str | None:
     "Leave such losses to the engine, whose results say `diverged`; compute on no fitness that is None.",
 )
 def bad_losses(subject: Subject) -> str | None:
-    """Bad losses among good ones; the good ones' fitness is what it is without them."""
+    """Bad losses among good ones."""
     broken = [
         replace(c, loss=c.loss.with_weights(tuple(math.nan for _ in c.loss.weights)))
         for c in _candidates(_GOOD[1])

@@ -67,6 +67,11 @@ class Dataset(Task):
         inputs, targets = self._train
         return self._split((inputs[test], targets[test]), train)
 
+    @property
+    def exchangeable(self) -> bool:
+        """Unless validation rows were given."""
+        return self.config.validation is None
+
     def notices(self) -> list[str]:
         """How the targets were understood."""
         if self.config.kind != "auto":

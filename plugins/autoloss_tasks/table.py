@@ -102,6 +102,11 @@ class Table(TabularTask):
         self._check_training(train)
         return train, validation, test
 
+    @property
+    def exchangeable(self) -> bool:
+        """Unless a split column names validation rows."""
+        return self.config.split is None or not (self._places == 1).any()
+
     def notices(self) -> list[str]:
         """How the target was understood."""
         if self.config.kind != "auto":

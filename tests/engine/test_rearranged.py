@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from support.engines import make_engine as small_engine
 
+from automl_loss.engine.corruption import TaskOptions
 from automl_loss.engine.data import Rows
 from automl_loss.engine.rearranged import rearrange
 
@@ -37,3 +40,40 @@ def test_an_engine_on_other_rows_trains_and_never_sees_test_rows(how: str) -> No
     own = engine.train_rows.x.tolist() + engine.validation_rows.x.tolist()
     assert all(row in own for row in other.train_rows.x.tolist() + other.validation_rows.x.tolist())
     assert len(other.train_rows) > (len(engine.train_rows) if how == "both" else 0)
+
+
+def test_a_number_draws_both_splits_anew_as_large_as_they_were_and_with_the_classes_they_had() -> None:
+    labels = torch.tensor([0] * 20 + [1] * 10), torch.tensor([0] * 8 + [1] * 2)
+    first, second = (numbered(0, 30).stored, numbered(30, 10).stored)
+    given = Rows(first, labels[0]), Rows(second, labels[1])
+    train, held = rearrange(*given, 0, seed=3)
+    assert sorted([*train.stored.flatten().tolist(), *held.stored.flatten().tolist()]) == list(range(40))
+    assert torch.bincount(train.target).tolist() == [20, 10]
+    assert torch.bincount(held.target).tolist() == [8, 2]
+    assert not torch.equal(held.stored, second)
+    again, other = rearrange(*given, 0, seed=3), rearrange(*given, 1, seed=3)
+    assert torch.equal(again[1].stored, held.stored)
+    assert not torch.equal(other[1].stored, held.stored)
+
+
+def test_targets_of_a_regression_are_drawn_anew_whatever_they_are() -> None:
+    def real(rows: Rows) -> Rows:
+        return Rows(rows.stored, rows.stored.repeat(1, 2))
+
+    train, held = rearrange(real(numbered(0, 30)), real(numbered(30, 10)), 5, seed=3)
+    assert (len(train), len(held)) == (30, 10)
+    assert torch.equal(train.target[:, :1], train.stored)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, True),
+        ({"label_noise": 0.3}, True),
+        ({"clean_validation": True}, True),
+        ({"label_noise": 0.3, "clean_validation": True}, False),
+        ({"imbalance": 0.5}, False),
+    ],
+)
+def test_rows_are_drawn_anew_where_they_are_of_one_kind(options: dict[str, Any], expected: bool) -> None:
+    assert small_engine(options=TaskOptions.model_validate(options)).redrawable is expected

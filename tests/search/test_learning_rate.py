@@ -120,6 +120,20 @@ def test_every_loss_gets_its_own_best_rate() -> None:
     ]
 
 
+def test_seeds_go_to_trainers_on_other_rows_in_turn() -> None:
+    trainers = [Pretended(valley(best)) for best in (0.01, 0.01, 0.3)]
+    counted: list[tuple[int, int]] = []
+    (found,) = select_lr(
+        Pretended(valley(9.0)), "stage", [LOSS], (0.003, 0.01, 0.03), 20,  # type: ignore[arg-type]
+        progress=lambda done, total: counted.append((done, total)), elsewhere=trainers,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert [{lane.seed for lane in trainer.trained} for trainer in trainers] == [
+        {stream(17, "stage", i)} for i in range(SEEDS)
+    ]
+    mean = (0 + 0 + math.log10(30)) / 3
+    assert (found.lr, found.fitness) == (0.01, pytest.approx(mean))
+
+
 def test_stages_draw_from_disjoint_seed_streams_and_losses_of_a_stage_share_theirs() -> None:
     seeds = {}
     for stage in ("learning-rate", "handcrafted", "finalists", "retraining-lr"):

@@ -132,6 +132,31 @@ def test_test_rows_are_reached_once_and_after_every_choice(
     assert set(events[reached + 1 :]) == {"train with test rows"}
 
 
+def test_finalists_on_rows_drawn_anew_are_trained_on_no_row_of_the_test_split_and_judged_on_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated: dict[str, set[bytes]] = {}
+    original = Engine.train
+
+    def watched(self: Engine, *args: Any, **options: Any) -> Any:
+        if options.get("test") is None:
+            rows = {row.numpy().tobytes() for row in self.validation_rows.x}
+            trained = {row.numpy().tobytes() for row in self.train_rows.x}
+            assert not rows & trained
+            validated.setdefault(str(self.source.rows), rows)
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Engine, "train", watched)
+    given = {**tiny(), "finalists": {**tiny()["finalists"], "redraw": True, "seeds": 2}}
+    result = run(given, directory=tmp_path / "run")
+    assert list(validated) == ["None", "0", "1"]
+    assert len({frozenset(rows) for rows in validated.values()}) == 3
+    task = Wine(Wine.Config())
+    test = {row.tobytes() for row in np.asarray(task.test(0).x)}
+    assert not any(rows & test for rows in validated.values())
+    assert result.data["test"]["learned"]["mean"] is not None
+
+
 def test_a_task_without_test_rows_can_be_searched_up_to_retraining(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
