@@ -50,6 +50,7 @@ def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
         else:
             between = separator or _SEPARATORS[ending]
             frame = polars.read_csv(path, separator=between, null_values=_MISSING, infer_schema_length=None)
+            _check_header(path, between)
     except (polars.exceptions.PolarsError, zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
         raise EvaluationError(
             f"{path} cannot be read as {ending[1:]}: {str(error).partition(chr(10))[0]}. Mend the file."
@@ -57,6 +58,18 @@ def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
     if not frame.height:
         raise RecipeError(f"task.file: {path} has no rows; give a table with rows below its header.")
     return frame
+
+
+def _check_header(path: Path, separator: str) -> None:
+    """Refuse two columns of one name, which polars would rename."""
+    import polars
+
+    first = polars.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
+    twice = sorted({str(name) for name in first if first.count(name) > 1})
+    if twice:
+        raise RecipeError(
+            f"task.file: {path} has several columns called {', '.join(map(repr, twice))}; rename or remove them."
+        )
 
 
 def _read_npz(path: Path) -> polars.DataFrame:

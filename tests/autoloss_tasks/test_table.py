@@ -288,3 +288,10 @@ def test_a_run_on_a_table_of_one_s_own(tmp_path: Path, monkeypatch: pytest.Monke
     assert load_recipe(recipe).task.config.target == "breed"
     result = run(recipe, directory=tmp_path / "out")
     assert 0 <= result.data["test"]["task_loss"]["mean"] <= 1
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "twice.csv").write_text("size,size,price\n1,2,3\n4,5,6\n")
+    task = Table(Table.Config(file=str(tmp_path / "twice.csv"), target="price"))
+    with pytest.raises(RecipeError, match="several columns called 'size'; rename or remove them"):
+        task.problem()
