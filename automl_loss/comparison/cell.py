@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_loss.errors import Interrupted, NoValidCandidateError, ResumeError
+from automl_loss.errors import AutolossError, Interrupted, NoValidCandidateError, ResumeError
 from automl_loss.recipe import Recipe, load_recipe
 from automl_loss.recipe.comparison import Cell
 from automl_loss.search.atomic import replace_text
@@ -49,13 +49,22 @@ def read_cell(cell: Cell, folder: Path) -> CellRecord:
     if not file.exists():
         return CellRecord(cell, None)
     data = json.loads(file.read_text(encoding="utf-8"))
-    if data["recipe"] != _identity(cell.recipe):
-        changed = [key for key, value in _identity(cell.recipe).items() if data["recipe"].get(key) != value]
+    wanted = _identity(cell.recipe)
+    if data["recipe"] != wanted and (kept := _completed(data["recipe"], cell.recipe.folder)) != wanted:
+        changed = [key for key, value in wanted.items() if kept.get(key) != value]
         raise ResumeError(
             f"{file.parent}: this cell was finished under a recipe that differs in {', '.join(changed) or 'its keys'}. "
             f"Only strategies, tasks, models and seeds may be added to a comparison; start a new one."
         )
     return CellRecord(cell, data)
+
+
+def _completed(recorded: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    """A recorded recipe with the defaults of options that are newer than the record."""
+    try:
+        return _identity(load_recipe(recorded, folder=folder))
+    except AutolossError:  # it names what is gone, so it differs as it stands
+        return dict(recorded)
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:

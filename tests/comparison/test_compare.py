@@ -130,6 +130,21 @@ def test_a_unit_whose_training_diverged_counts_as_the_worst_of_its_unit(
     )
 
 
+def test_a_cell_finished_before_an_option_came_to_be_stays_finished(
+    finished: Compared, tmp_path: Path
+) -> None:
+    cell = load_comparison(small()).cells[0]
+    data = json.loads((finished.directory / "cells" / cell.name / "cell.json").read_text())
+    del data["recipe"]["finalists"]["redraw"]
+    (tmp_path / cell.name).mkdir()
+    (tmp_path / cell.name / "cell.json").write_text(json.dumps(data))
+    assert read_cell(cell, tmp_path).status == "done"
+    data["recipe"]["finalists"]["redraw"] = True
+    (tmp_path / cell.name / "cell.json").write_text(json.dumps(data))
+    with pytest.raises(ResumeError, match="differs in finalists"):
+        read_cell(cell, tmp_path)
+
+
 def test_few_units_claim_nothing_and_say_so(finished: Compared) -> None:
     assert {row["verdict"] for row in finished.data["primary"]} == {"too few units"}
     assert finished.data["power"]["smallest_wilcoxon_p"] == 0.5
