@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +35,10 @@ class ShippedRecipe:
 
     @property
     def summary(self) -> str:
-        """The first comment line."""
-        first = next((line for line in self.text.splitlines() if line.startswith("#")), "")
-        return first.lstrip("# ").strip()
+        """The first sentence of its comments."""
+        comments = itertools.takewhile(lambda line: line.startswith("#"), self.text.splitlines())
+        text = " ".join(line.lstrip("# ").strip() for line in comments)
+        return re.split(r"(?<=[.?]) ", text, maxsplit=1)[0]
 
 
 def shipped_recipes() -> list[ShippedRecipe]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from automl_loss.engine import clock
 from automl_loss.plugins.outcome import Outcome
@@ -56,13 +57,47 @@ Callback = Callable[[Progress], None]
 class Stopwatch:
     """Where the time of a run goes: by phase, one after the other, and by stage within the search.
 
-    Phases are wall seconds of this process. Stages are seconds of work wherever it is done: see `profile`.
+    Phases are wall seconds of the main process. Stages are seconds of work wherever it is done: see `profile`. What
+    a run took in earlier sessions counts, as far as it was `spent`; so does the replay of a resumed one.
     """
 
     def __init__(self) -> None:
-        self.phases: dict[str, float] = {}
+        self._phases: dict[str, float] = {}
+        self._earlier: list[Mapping[str, Any]] = []
+        self._search: dict[str, Any] | None = None
         self._before = clock.seconds()
         self._started = time.perf_counter()
+
+    def resume(self, sessions: Iterable[Mapping[str, Any]]) -> None:
+        """Count what earlier sessions of the run spent.
+
+        Args:
+            sessions: what `spent` gave at the end of each.
+        """
+        self._earlier = list(sessions)
+
+    def spent(self, workers: int) -> dict[str, Any]:
+        """What this session has taken so far, as plain data: `seconds` and `profile` of the search, and `phases`."""
+        return {**(self._search or self._searching(workers)), "phases": dict(self._phases)}
+
+    def end_search(self, workers: int) -> None:
+        """The search is over: its seconds and its profile stand."""
+        self._search = self._searching(workers)
+
+    def _searching(self, workers: int) -> dict[str, Any]:
+        seconds = self.elapsed
+        return {"seconds": seconds, "profile": self.profile(seconds, workers)}
+
+    def search(self, workers: int) -> tuple[float, dict[str, float]]:
+        """Seconds and profile of the search, learning rate included, in all sessions."""
+        sessions = [*self._earlier, self.spent(workers)]
+        profiles = [session["profile"] for session in sessions]
+        return sum(session["seconds"] for session in sessions), _added(profiles)
+
+    @property
+    def phases(self) -> dict[str, float]:
+        """Wall seconds by phase, in all sessions."""
+        return _added([*(session["phases"] for session in self._earlier), self._phases])
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -71,14 +106,14 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - start
+            self._phases[name] = self._phases.get(name, 0.0) + time.perf_counter() - start
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Count a block towards a stage, less the stages within it."""
         return clock.stage(name)
 
     def profile(self, seconds: float, workers: int) -> dict[str, float]:
-        """Where the time of the search went, by stage, in this session; a resumed run counts afresh.
+        """Where the time of the search went, by stage, in this session.
 
         Every second of every worker is in one stage, so that they add up to `seconds * workers`:
 
@@ -112,6 +147,12 @@ class Stopwatch:
     def elapsed(self) -> float:
         """Seconds since the stopwatch was made."""
         return time.perf_counter() - self._started
+
+
+def _added(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Seconds by name, added up."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
 
 
 def overhead(profile: Mapping[str, float]) -> float:

@@ -30,6 +30,9 @@ from automl_loss.search.timed_executor import TimedExecutor
 from automl_loss.search.verdict import against_task_loss, verdict
 from automl_loss.search.versions import versions
 
+_TIME = "time/"
+"""Chunk records of what each session took, by session."""
+
 
 class Run:
     """A run in its directory. `execute` may be called once.
@@ -68,7 +71,12 @@ class Run:
             with closing(opened) as ledger:
                 # Until this run ends there is no result: an earlier one would stand beside a newer loss.
                 self._directory.result.unlink(missing_ok=True)
-                return self._phases(setup, ledger, output)
+                self._watch.resume(ledger.recall_prefix(_TIME).values())
+                try:
+                    return self._phases(setup, ledger, output)
+                except KeyboardInterrupt:
+                    self._keep_time(ledger)
+                    raise
         except KeyboardInterrupt:
             output.found_so_far(self._state)
             raise Interrupted(self._interruption()) from None
@@ -84,14 +92,17 @@ class Run:
             self._state = loop.state
             with self._watch.phase("search"):
                 state = loop.run()
-        searched = self._searched()
+        self._watch.end_search(self._executor.workers)
+        self._keep_time(ledger)
         output.found_so_far(state)
         trainer = self._trainer(setup, ledger)
         finalists = self._finalists(trainer, setup, state)
+        self._keep_time(ledger)
         retrained, returned = self._retrain(trainer, finalists)
+        self._keep_time(ledger)
         metric, problem = setup.engine.metric, setup.problem
         sentence = verdict(retrained, returned, metric, problem.task_loss)
-        data = self._data(setup, state, finalists, retrained, returned, sentence, searched, ledger)
+        data = self._data(setup, state, finalists, retrained, returned, sentence, ledger)
         loss = retrained.contestants[returned].loss
         result = Result(self._directory.path, loss, sentence, data, dict(state.outcomes), tuple(finalists))
         output.final(result)
@@ -140,7 +151,7 @@ class Run:
             chunk=setup.chunk,
             watch=self._watch,
             notify=self._notify,
-            on_generation=self._shown_by(output),
+            on_generation=self._after_generation(output, ledger),
             paused=self._directory.path / "paused",
         )
 
@@ -220,17 +231,22 @@ class Run:
             with self._watch.stage("table"):
                 self._callback(progress)
 
-    def _shown_by(self, output: Output) -> Callable[[SearchState], None]:
-        def show(state: SearchState) -> None:
+    def _after_generation(self, output: Output, ledger: Ledger) -> Callable[[SearchState], None]:
+        def ended(state: SearchState) -> None:
             with self._watch.stage("table"):
                 output.generation(state)
+            self._keep_time(ledger)
 
-        return show
+        return ended
+
+    def _keep_time(self, ledger: Ledger) -> None:
+        """Record what this session took so far, for the session that goes on from here."""
+        ledger.remember(_TIME + ledger.session, self._watch.spent(self._executor.workers))
 
     def _searched(self) -> dict[str, Any]:
-        """Time of the search, learning rate included: in this session, if the run was resumed."""
-        seconds, workers = self._watch.elapsed, self._executor.workers
-        profile = self._watch.profile(seconds, workers)
+        """Time of the search, learning rate included, in all sessions of the run."""
+        workers = self._executor.workers
+        seconds, profile = self._watch.search(workers)
         return {"seconds": seconds, "workers": workers, "profile": profile, "overhead": overhead(profile)}
 
     @staticmethod
@@ -275,7 +291,6 @@ class Run:
         retrained: Retrained,
         returned: str,
         sentence: str,
-        searched: dict[str, Any],
         ledger: Ledger,
     ) -> dict[str, Any]:
         recipe, metric = self._recipe, setup.engine.metric
@@ -308,7 +323,7 @@ class Run:
             "search": {
                 "candidates": len(state.candidates) - 1,
                 **counts,
-                **searched,
+                **self._searched(),
                 "lr": setup.engine.lr,
                 "ended": state.reason,
                 "task_loss_fitness": _shown(metric.shown, state.outcomes[0].fitness),
@@ -318,7 +333,7 @@ class Run:
                 "chunk": setup.chunk,
                 "threads": recipe.executor_options.threads,
             },
-            "phases": dict(self._watch.phases),
+            "phases": self._watch.phases,
             "finalists": [
                 {
                     "id": f.id,

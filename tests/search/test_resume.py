@@ -265,6 +265,11 @@ def test_a_search_that_spent_its_budget_goes_on_when_it_is_raised_on_resume(tmp_
     assert trials(directory)[: len(before)] == before
     assert second.data["search"]["candidates"] > first.data["search"]["candidates"]
     assert "candidates: 6" in (directory / "recipe.yaml").read_text()
+    # Time counts in both sessions.
+    for stage in ("training", "tuning"):
+        assert second.data["search"]["profile"][stage] > first.data["search"]["profile"][stage]
+    assert second.data["search"]["seconds"] > first.data["search"]["seconds"]
+    assert all(second.data["phases"][name] > took for name, took in first.data["phases"].items())
 
 
 def test_other_training_is_refused_on_resume_with_the_keys_name_and_nothing_is_touched(

@@ -114,8 +114,7 @@ def seconds_by_stage(run: RunRecord) -> tuple[Figure, str] | None:
     among = "" if workers == 1 else f" of {workers} workers together"
     return figure, (
         f"Seconds{among} by what they were spent on, in {search['seconds']:.0f} s of search. "
-        f"{overhead(profile):.0%} was overhead: the bars in colour. Of a run that was resumed, this is the "
-        f"last session."
+        f"{overhead(profile):.0%} was overhead: the bars in colour."
     )
 
 
@@ -124,7 +123,7 @@ def seconds_by_phase(run: RunRecord) -> tuple[Figure, str] | None:
     if run.result is None or not run.result.get("phases"):
         return None
     figure = _bars(run.result["phases"], PHASE_NAMES, ())
-    return figure, "Wall time by phase. Of a run that was resumed, what was done before counts little."
+    return figure, "Wall time by phase, the replay of a resumed run included."
 
 
 def _bars(seconds: Mapping[str, float], names: Mapping[str, str], marked: Collection[str]) -> Figure:
