@@ -36,7 +36,7 @@ class ShippedRecipe:
     @property
     def summary(self) -> str:
         """The first sentence of its comments."""
-        comments = itertools.takewhile(lambda line: line.startswith("#"), self.text.splitlines())
+        comments = itertools.takewhile(lambda line: line.startswith("#"), self.text.strip().splitlines())
         text = " ".join(line.lstrip("# ").strip() for line in comments)
         return re.split(r"(?<=[.?]) ", text, maxsplit=1)[0]
 

@@ -26,10 +26,10 @@ def test_recipes_in_the_wheel_come_before_a_checkouts(
     (package / "recipe").mkdir(parents=True)
     for folder, word in ((tmp_path / "recipes", "checkout"), (package / "recipes", "wheel")):
         (folder / "paper").mkdir(parents=True)
-        (folder / "paper" / "a.yaml").write_text(f"\n# {word}\n# more\ntask: digits\n")
+        (folder / "paper" / "a.yaml").write_text(f"\n# From the\n# {word}. More\ntask: digits\n")
         monkeypatch.setattr(shipped_module, "__file__", str(package / "recipe" / "shipped.py"))
         (recipe,) = shipped_recipes()
-        assert (recipe.name, recipe.summary) == ("paper/a", word)
+        assert (recipe.name, recipe.summary) == ("paper/a", f"From the {word}.")
     shutil.rmtree(package / "recipes")
     shutil.rmtree(tmp_path / "recipes")
     assert shipped_recipes() == []
