@@ -133,17 +133,16 @@ def new(
 
 def _classes(words: list[str]) -> list[tuple[str, type[object]]]:
     """The classes to check, with the names they are shown under."""
-    from automl_loss.plugins.loading import Registry
+    from automl_loss.plugins.loading import Registry, load_file
 
     registry, name = Registry(), words[-1]
-    if len(words) == 1 and (".py:" in name or (":" in name and "." in name.partition(":")[0])):
+    if len(words) == 1 and ".py:" in name:
+        return [(name, load_file(name))]
+    if len(words) == 1 and ":" in name and "." in name.partition(":")[0]:
         from automl_loss.engine.import_path import import_object
-        from automl_loss.plugins.local import module_name
 
-        file, _, attribute = name.rpartition(":")
-        target = f"{module_name(file)}:{attribute}" if file.endswith(".py") else name
         try:
-            return [(name, import_object(target))]
+            return [(name, import_object(name))]
         except (Exception, SystemExit) as error:
             raise PluginError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     kinds = [_kind(words[0])] if len(words) == 2 else _kinds_with(registry, name)

@@ -40,7 +40,7 @@ ALLOWED = "AUTOLOSS_PLUGINS"
 """Environment variable: names of the third-party packages whose plugins count; empty: none; unset: all."""
 
 _KINDS = {group: kind for kind, group in GROUPS.items()}
-_LOCAL = "local"
+LOCAL = "local"
 
 
 class LocalEntry(Protocol):
@@ -80,7 +80,7 @@ class Plugin:
     @property
     def is_local(self) -> bool:
         """Whether a recipe named it by path."""
-        return self.package == _LOCAL and not self.version
+        return self.package == LOCAL and not self.version
 
     @property
     def origin(self) -> str:
@@ -133,7 +133,7 @@ def installed_plugins() -> list[Plugin]:
 
 def local_plugins(entries: Sequence[LocalEntry]) -> list[Plugin]:
     """Plugins that a recipe names by path."""
-    return [Plugin(entry.kind, entry.name, _LOCAL, "", entry.path) for entry in entries]
+    return [Plugin(entry.kind, entry.name, LOCAL, "", entry.path) for entry in entries]
 
 
 def settle(plugins: Iterable[Plugin], kind: PluginKind, name: str) -> Plugin:

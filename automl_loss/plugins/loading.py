@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any
 
 from stevedore.extension import ExtensionManager
@@ -18,6 +21,7 @@ from automl_loss.plugins.config import PluginConfig
 from automl_loss.plugins.contract import check_class
 from automl_loss.plugins.discovery import (
     ALLOWED,
+    LOCAL,
     SHIPPED,
     LocalEntry,
     Plugin,
@@ -26,6 +30,10 @@ from automl_loss.plugins.discovery import (
     local_plugins,
     settle,
 )
+
+_log = logging.getLogger(__name__)
+_LONG = 15.0
+"""Seconds of importing after which a plugin is named; torch and its like take a few."""
 
 
 @dataclass(frozen=True)
@@ -133,17 +141,40 @@ def load_plugin(plugin: Plugin) -> LoadedPlugin:
     Raises:
         PluginError: it fails at import, or breaks the contract of its kind.
     """
+    found = _imported(plugin, f"{plugin} cannot be imported ({plugin.target})")
+    return LoadedPlugin(plugin, check_class(plugin, found))
+
+
+def load_file(path: str) -> Any:
+    """The object at a path such as `./mine.py:Mine`, of whatever kind, unchecked.
+
+    Raises:
+        PluginError: there is no such file, it fails at import, or it lacks the name.
+    """
+    file = path.rpartition(":")[0]
+    if not Path(file).is_file():
+        raise PluginError(f"{path} cannot be imported: there is no file {file}.")
+    # Importing does not ask for the kind.
+    return _imported(Plugin("strategy", path, LOCAL, "", path), f"{path} cannot be imported")
+
+
+def _imported(plugin: Plugin, failed: str) -> Any:
+    """The object at a plugin's target; an import that takes long is told of, as it may never end."""
     importlib.invalidate_caches()
+    telling = threading.Timer(_LONG, _log.warning, [f"still importing {plugin}; Ctrl-C gives up"])
+    telling.daemon = True
+    telling.start()
     try:
-        found = _Single(plugin.entry_point).found
+        return _Single(plugin.entry_point).found
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # importing runs foreign code: AssertionError and SystemExit included
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise PluginError(
-            f"{plugin} cannot be imported ({plugin.target}): {said.rstrip('.')}. {_remedy(plugin, error)}"
-        ) from error
-    return LoadedPlugin(plugin, check_class(plugin, found))
+        module, file = plugin.entry_point.module, plugin.target.rpartition(":")[0]
+        what = str(error).replace(module, file)  # a local plugin's module has a name that says nothing
+        said = f"{type(error).__name__}: {what}" if what else type(error).__name__
+        raise PluginError(f"{failed}: {said.rstrip('.')}. {_remedy(plugin, error)}") from error
+    finally:
+        telling.cancel()
 
 
 class _Single(ExtensionManager[Any]):

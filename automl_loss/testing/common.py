@@ -23,12 +23,11 @@ _IMPORT_SECONDS = 60
 def complete(subject: Subject) -> str | None:
     """See `check_class`."""
     cls = subject.cls
+    plugin = Plugin(subject.kind, cls.__name__, "local", "", f"{cls.__module__}:{cls.__qualname__}")
     try:
-        check_class(
-            Plugin(subject.kind, cls.__name__, "local", "", f"{cls.__module__}:{cls.__qualname__}"), cls
-        )
+        check_class(plugin, cls)
     except PluginError as error:
-        return str(error)
+        return str(error).removeprefix(f"{plugin}: ")
     return None
 
 

@@ -12,9 +12,9 @@ from loky import ProcessPoolExecutor
 from support.packages import STRATEGY
 
 from automl_loss.errors import PluginError
-from automl_loss.plugins import Registry
+from automl_loss.plugins import Registry, loading
 from automl_loss.plugins.discovery import PluginKind
-from automl_loss.plugins.loading import LoadedPlugin
+from automl_loss.plugins.loading import LoadedPlugin, load_file
 
 RIVAL = "import sys\nsys.rival_was_imported = True\n" + STRATEGY.format(name="Rival")
 
@@ -163,6 +163,23 @@ def test_a_broken_local_plugin_says_where_and_what_to_do(
         Registry([Local("strategy", "mine", f"{tmp_path}/{path}")]).load("strategy", "mine")
     assert said in str(caught.value)
     assert f"{tmp_path}/mine.py" in str(caught.value)
+    with pytest.raises(PluginError) as alone:
+        load_file(f"{tmp_path}/{path}")
+    assert str(alone.value).startswith(f"{tmp_path}/{path} cannot be imported: ")
+    assert said in str(alone.value) or source is None
+    assert "_2f" not in str(caught.value) + str(alone.value)
+
+
+def test_an_import_that_does_not_end_is_named_while_it_lasts(tmp_path, monkeypatch, caplog) -> None:
+    (tmp_path / "mine.py").write_text("import time\ntime.sleep(1)\n" + STRATEGY.format(name="Mine"))
+    monkeypatch.setattr(loading, "_LONG", 0.1)
+    registry = Registry([Local("strategy", "mine", f"{tmp_path}/mine.py:Mine")])
+    assert registry.load("strategy", "mine").cls.__name__ == "Mine"
+    assert f"still importing strategy 'mine' of the recipe's `plugins:` ({tmp_path}" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(loading, "_LONG", 1000.0)
+    Registry().load("strategy", "random")
+    assert caplog.text == ""
 
 
 def test_options_are_validated_by_the_plugins_own_config() -> None:
