@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from automl_loss.losses import catalogue as catalogue
     from automl_loss.losses import known_losses as known_losses
     from automl_loss.losses import loss_from_json as loss_from_json
+    from automl_loss.losses import published_losses as published_losses
     from automl_loss.losses import task_loss as task_loss
     from automl_loss.plugins import Candidate as Candidate
     from automl_loss.plugins import Context as Context
@@ -105,6 +106,7 @@ _HOMES = {
         "catalogue",
         "known_losses",
         "loss_from_json",
+        "published_losses",
         "task_loss",
     ),
     "automl_loss.plugins": (

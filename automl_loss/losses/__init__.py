@@ -7,7 +7,7 @@ not import torch.
 
 from automl_loss.losses.base import Loss
 from automl_loss.losses.formula import formula
-from automl_loss.losses.handcrafted import HandcraftedLoss, catalogue, task_loss
+from automl_loss.losses.handcrafted import HandcraftedLoss, catalogue, published_losses, task_loss
 from automl_loss.losses.known import known_losses
 from automl_loss.losses.module import build_module, render_module
 from automl_loss.losses.neural import NeuralLoss
@@ -26,6 +26,7 @@ __all__ = [
     "formula",
     "known_losses",
     "loss_from_json",
+    "published_losses",
     "render_module",
     "task_loss",
 ]

@@ -17,6 +17,9 @@ from automl_loss.losses.problem import Kind
 if TYPE_CHECKING:
     from torch import Tensor
 
+_FLOOR = -16.0
+"""Least log p in a reciprocal of p, which overflows beyond."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -30,6 +33,7 @@ class Family:
         latex: in p and r, with `<name>` where a parameter stands.
         ranges: open intervals that parameters must lie in; any finite number where there is none.
         needs_prior: whether function and source take `prior`, too: `(classes,)` shares of the classes.
+        found: whether a search found it and a paper published it, rather than a person thought of it.
     """
 
     function: Callable[..., Tensor]
@@ -38,6 +42,7 @@ class Family:
     latex: str
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     needs_prior: bool = False
+    found: bool = False
 
 
 def _log_p(raw: Tensor, target: Tensor) -> Tensor:
@@ -86,6 +91,24 @@ def _logit_adjusted(raw: Tensor, target: Tensor, tau: float, prior: Tensor) -> T
 
 def _absolute(raw: Tensor, target: Tensor) -> Tensor:
     return -2.0 * _log_p(raw, target).expm1()
+
+
+def _baikal(raw: Tensor, target: Tensor) -> Tensor:
+    from torch.nn import functional
+
+    uniform = functional.cross_entropy(raw, target, reduction="none", label_smoothing=1.0)
+    return uniform + (-_log_p(raw, target).clamp(min=_FLOOR)).exp() / raw.shape[-1]
+
+
+def _ngl(raw: Tensor, target: Tensor, alpha: float) -> Tensor:
+    p, p_target = raw.softmax(-1), _log_p(raw, target).exp()
+    each = (alpha - p).exp() - p.sin().cos().cos()
+    target_twice = (alpha - 2.0 * p_target).exp() - (alpha - p_target).exp()
+    return each.mean(-1) + target_twice / raw.shape[-1]
+
+
+def _absolute_ce(raw: Tensor, target: Tensor, phi: float) -> Tensor:
+    return (_log_p(raw, target) + math.log(phi)).abs()
 
 
 def _mse(residual: Tensor) -> Tensor:
@@ -163,11 +186,38 @@ _CLASSIFICATION = {
         r"-\log \frac{p \pi_y^{<tau>}}{\sum_i p_i \pi_i^{<tau>}}",
         needs_prior=True,
     ),
+    "baikal": Family(
+        _baikal,
+        {},
+        "torch.nn.functional.cross_entropy(prediction, target, reduction='none', label_smoothing=1.0) "
+        f"+ torch.exp(-torch.clamp(log_p, min={_FLOOR})) / prediction.shape[-1]",
+        r"-\frac{1}{n} \sum_i \log p_i + \frac{1}{n p}",
+        found=True,
+    ),
+    "ngl": Family(
+        _ngl,
+        {"alpha": 2.4092},
+        "(torch.exp(alpha - torch.softmax(prediction, -1)) "
+        "- torch.cos(torch.cos(torch.sin(torch.softmax(prediction, -1))))).mean(-1) "
+        "+ (torch.exp(alpha - 2.0 * torch.exp(log_p)) - torch.exp(alpha - torch.exp(log_p))) / prediction.shape[-1]",
+        r"\frac{1}{n} \sum_i \left(e^{<alpha> - p_i (1 + y_i)} - \cos \cos \sin p_i\right)",
+        found=True,
+    ),
+    "absolute_ce": Family(
+        _absolute_ce,
+        {"phi": 1.1},
+        "torch.abs(log_p + torch.log(log_p.new_tensor(phi)))",
+        r"\left|\log(<phi> \cdot p)\right|",
+        {"phi": (0.0, math.inf)},
+        found=True,
+    ),
 }
 """Sources: focal, Lin et al. arXiv 1708.02002; Poly-1, Leng et al. arXiv 2204.12511; generalised
 cross-entropy, Zhang & Sabuncu arXiv 1805.07836; symmetric cross-entropy with log 0 = -4, Wang et al. arXiv
 1908.06112; MAE, Ghosh et al. arXiv 1712.09482; label smoothing, Szegedy et al. arXiv 1512.00567; logit adjustment,
-Menon et al. arXiv 2007.07314."""
+Menon et al. arXiv 2007.07314. Found by searches: Baikal, Gonzalez & Miikkulainen arXiv 1905.11528, whose 1/p stops
+growing at p = 1e-7 here; NGL, Akhmedova & Koerber arXiv 2404.12948; absolute cross-entropy, Raymond et al. arXiv
+2209.08907, whose phi is tuned there and by default ours: least at p = 1/phi."""
 
 _BINARY = {"binary_cross_entropy": _CLASSIFICATION["cross_entropy"]} | {
     name: family for name, family in _CLASSIFICATION.items() if name != "cross_entropy"

@@ -184,7 +184,16 @@ def catalogue(problem: Problem) -> tuple[HandcraftedLoss, ...]:
     rest = [
         HandcraftedLoss(name, problem.kind, parameters).for_problem(problem)
         for name, family in families_of(problem.kind).items()
-        if name != problem.task_loss and not (family.needs_prior and balanced)
+        if name != problem.task_loss and not family.found and not (family.needs_prior and balanced)
         for parameters in settings.get(name, ({},))
     ]
     return (task_loss(problem), *rest)
+
+
+def published_losses(problem: Problem) -> tuple[HandcraftedLoss, ...]:
+    """Losses that searches of others found and papers published_losses, each with its published parameters.
+
+    They are no part of the `catalogue`; strategy `handcrafted` takes them by name.
+    """
+    families = families_of(problem.kind).items()
+    return tuple(HandcraftedLoss(name, problem.kind) for name, family in families if family.found)

@@ -17,6 +17,7 @@ from automl_loss import (
     Problem,
     SearchStrategy,
     catalogue,
+    published_losses,
 )
 
 
@@ -34,7 +35,8 @@ class Handcrafted(SearchStrategy):
 
         losses: list[str] | None = Field(
             None,
-            description="Losses to try, as `gce` (all its settings) or `gce(q=0.7)`; by default all.",
+            description="Losses to try, as `gce` (all its settings) or `gce(q=0.7)`; by default all handcrafted ones. "
+            "What searches of others found (baikal, ngl, absolute_ce) goes by name alone.",
         )
         tune_lr: bool = Field(
             False, description="Whether each loss is tried at several learning rates; each pair counts."
@@ -56,7 +58,7 @@ class Handcrafted(SearchStrategy):
         """Each name in `losses` that names no loss of the problem's, with what is accepted."""
         if config.losses is None:
             return []
-        keys = ", ".join(loss.key for loss in _alternatives(problem))
+        keys = ", ".join(loss.key for loss in [*_alternatives(problem), *published_losses(problem)])
         accepted = f"accepted for {problem.kind}, with or without the parameters, are {keys}"
         if not config.losses:
             return [f"losses: the list is empty; {accepted}"]
@@ -95,4 +97,5 @@ def _alternatives(problem: Problem) -> list[HandcraftedLoss]:
 
 def _named(name: str, problem: Problem) -> list[HandcraftedLoss]:
     """The losses of a family, or the one of a key."""
-    return [loss for loss in _alternatives(problem) if name in (loss.name, loss.key)]
+    known = [*_alternatives(problem), *published_losses(problem)]
+    return [loss for loss in known if name in (loss.name, loss.key)]

@@ -66,6 +66,14 @@ def test_all_instances_ask_the_same() -> None:
     assert ask(MULTICLASS) == ask(MULTICLASS)
 
 
+def test_what_searches_of_others_found_is_tried_by_name_alone() -> None:
+    names = ["baikal", "ngl", "absolute_ce"]
+    assert not {c.loss.name for c in ask(MULTICLASS)} & set(names)
+    assert [c.loss.name for c in ask(MULTICLASS, losses=names)] == names
+    assert "ngl(alpha=2.4092)" in Handcrafted.check(Handcrafted.Config(losses=["nlg"]), MULTICLASS)[0]
+    assert Handcrafted.check(Handcrafted.Config(losses=names), REGRESSION)
+
+
 def test_a_name_chooses_all_settings_of_a_family_and_a_key_chooses_one() -> None:
     keys = [
         c.loss.key for c in ask(MULTICLASS, losses=["mae", "gce(q=0.7)", "label_smoothing", "mae", "gce"])

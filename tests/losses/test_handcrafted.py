@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_loss.losses import HandcraftedLoss, Problem, catalogue, task_loss
+from automl_loss.losses import HandcraftedLoss, Problem, catalogue, published_losses, task_loss
 from automl_loss.losses.families import families_of
 from automl_loss.losses.problem import Kind
 
@@ -20,6 +20,12 @@ PROBLEMS: dict[Kind, Problem] = {
     "binary": Problem.classification((2,), 2),
     "regression": Problem.regression((2,), 3),
 }
+
+
+def _ngl(p: Tensor, t: Tensor) -> Tensor:
+    y = (p == t.unsqueeze(1)).double()
+    return torch.exp(2.4092 - p - p * y) - torch.cos(torch.cos(torch.sin(p)))
+
 
 # Of p, the probabilities (batch, classes), and the target's (batch,).
 CLASSIFICATION: dict[str, tuple[dict[str, float], Callable[[Tensor, Tensor], Tensor]]] = {
@@ -30,6 +36,9 @@ CLASSIFICATION: dict[str, tuple[dict[str, float], Callable[[Tensor, Tensor], Ten
     "gce": ({"q": 0.3}, lambda p, t: (1 - t**0.3) / 0.3),
     "symmetric_ce": ({"alpha": 0.4, "beta": 0.6}, lambda p, t: -0.4 * t.log() + 0.6 * 4 * (1 - t)),
     "mae": ({}, lambda p, t: 1 - t + p.sum(1) - t),
+    "baikal": ({}, lambda p, t: -p.log().mean(1) + 1 / (p.shape[1] * t)),
+    "ngl": ({}, lambda p, t: _ngl(p, t).mean(1)),
+    "absolute_ce": ({"phi": 1.3}, lambda p, t: (1.3 * t).log().abs()),
 }
 REGRESSION: dict[str, tuple[dict[str, float], Callable[[Tensor], Tensor]]] = {
     "mse": ({}, lambda r: r * r),
@@ -120,7 +129,9 @@ def test_values_and_gradients_are_finite_far_away(kind: Kind, size: float) -> No
 def test_the_catalogue_starts_with_the_task_loss_and_repeats_nothing(kind: Kind) -> None:
     losses = catalogue(PROBLEMS[kind])
     assert losses[0] == task_loss(PROBLEMS[kind])
-    assert {loss.name for loss in losses} == set(families_of(kind))
+    published = {loss.name for loss in published_losses(PROBLEMS[kind])}
+    assert published == (set() if kind == "regression" else {"baikal", "ngl", "absolute_ce"})
+    assert {loss.name for loss in losses} == set(families_of(kind)) - published
     assert len({loss.key for loss in losses}) == len(losses)
     assert all(loss.kind == kind and loss.space == "raw" for loss in losses)
 
@@ -133,7 +144,7 @@ def test_keys_name_the_parameters() -> None:
 
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_losses_can_be_pickled_compared_and_hashed(kind: Kind) -> None:
-    for loss in catalogue(PROBLEMS[kind]):
+    for loss in (*catalogue(PROBLEMS[kind]), *published_losses(PROBLEMS[kind])):
         twin = pickle.loads(pickle.dumps(loss))
         assert twin == loss
         assert hash(twin) == hash(loss)
@@ -145,7 +156,7 @@ def test_losses_can_be_pickled_compared_and_hashed(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_latex_has_every_parameter_filled_in(kind: Kind) -> None:
-    for loss in catalogue(PROBLEMS[kind]):
+    for loss in (*catalogue(PROBLEMS[kind]), *published_losses(PROBLEMS[kind])):
         assert "<" not in loss.latex.replace(r"\le", "")
     assert HandcraftedLoss("gce", "multiclass", {"q": 0.5}).latex == r"\frac{1 - p^{0.5}}{0.5}"
 

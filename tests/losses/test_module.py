@@ -20,7 +20,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_loss.expression import parse
-from automl_loss.losses import Loss, Problem, SymbolicLoss, build_module, catalogue, render_module
+from automl_loss.losses import (
+    Loss,
+    Problem,
+    SymbolicLoss,
+    build_module,
+    catalogue,
+    published_losses,
+    render_module,
+)
 
 PROBLEMS = (
     Problem.classification((4,), 3),
@@ -110,7 +118,7 @@ def test_a_symbolic_loss_keeps_value_and_gradient(
 
 @each_problem
 def test_every_handcrafted_loss_keeps_value_and_gradient(tmp_path: Path, problem: Problem) -> None:
-    for loss in catalogue(problem):
+    for loss in (*catalogue(problem), *published_losses(problem)):
         assert_equal_to_the_definition(loss.with_scale(0.7), problem, tmp_path)
 
 

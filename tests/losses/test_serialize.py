@@ -13,7 +13,14 @@ from support.expressions import FLOATS, expressions
 from automl_loss.errors import ExpressionError
 from automl_loss.expression import Expression, Primitive, parse, standard_primitives
 from automl_loss.expression.primitive import PrimitiveSet
-from automl_loss.losses import HandcraftedLoss, Problem, SymbolicLoss, catalogue, loss_from_json
+from automl_loss.losses import (
+    HandcraftedLoss,
+    Problem,
+    SymbolicLoss,
+    catalogue,
+    loss_from_json,
+    published_losses,
+)
 
 symbolic_losses = expressions(numbers=FLOATS, max_leaves=6).flatmap(
     lambda tree: st.builds(
@@ -56,7 +63,7 @@ def test_the_whole_catalogue_survives_json() -> None:
         Problem.classification((2,), 2),
         Problem.regression((2,)),
     ):
-        for loss in catalogue(problem):
+        for loss in (*catalogue(problem), *published_losses(problem)):
             assert loss_from_json(json.loads(json.dumps(loss.to_json()))) == loss
 
 
