@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_loss.errors import AutolossError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -37,7 +39,10 @@ def compare(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what is supported alone.")] = False,
 ) -> None:
-    """Run strategies head to head on tasks, models and seeds, and test what differs."""
+    """Run strategies head to head on tasks, models and seeds, and test what differs.
+
+    Exit code 1 when cells failed; all others are evaluated even so, and `--resume` tries those again.
+    """
     from rich.console import Console
 
     from automl_loss.recipe.comparison import load_comparison
@@ -56,13 +61,15 @@ def compare(
         result = compare_recipe(loaded, grid, directory=output, resume=resume)
     if as_json:
         typer.echo(json.dumps(result.data, indent=2))
-        return
-    if not quiet:
-        _print_table(console, result.data)
-    for line in result.data["sentences"]:
-        typer.echo(line)
-    if not quiet:
-        typer.echo(f"Details: {result.directory / 'report.html'}, {result.directory / 'comparison.csv'}")
+    else:
+        if not quiet:
+            _print_table(console, result.data)
+        for line in result.data["sentences"]:
+            typer.echo(line)
+        if not quiet:
+            typer.echo(f"Details: {result.directory / 'report.html'}, {result.directory / 'comparison.csv'}")
+    if any(cell["status"] == "failed" for cell in result.data["cells"]):
+        raise typer.Exit(AutolossError.exit_code)
 
 
 def _show_plan(comparison: Comparison, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from autoloss_tasks.sklearn_tasks import Wine
-from automl_loss import Interrupted, RecipeError, ResumeError, compare
+from automl_loss import AutolossError, Interrupted, RecipeError, ResumeError, compare
 from automl_loss.api import Compared
 from automl_loss.cli import main
 from automl_loss.comparison import runner
@@ -286,6 +286,9 @@ def test_a_strategy_without_a_valid_loss_keeps_the_task_loss_and_a_broken_one_is
         resume=True,
     )
     assert rerun == ["broken", "broken"]
+    directory = tmp_path / "run"
+    words = ["compare", str(directory / "recipe.yaml"), "-o", str(directory), "--resume", "-q"]
+    assert main(words) == AutolossError.exit_code == 1
 
 
 @pytest.mark.parametrize(
