@@ -88,21 +88,27 @@ def test_training_tuning_and_filters_of_an_engine_add_up_to_the_time_they_took()
     engine = make_engine()
     losses = [loss_of("square(sub(y, f))"), loss_of("abs(sub(y, f))")]
 
-    def work() -> None:
+    def work() -> float:
+        begun = time.perf_counter()
         engine.train(engine.match_scale([tuned.loss for tuned in engine.tune(losses)]))
         engine.gradient_ratios(losses)
+        return time.perf_counter() - begun
 
     started = time.perf_counter()
-    _, seconds = clock.timed_call("rest", work)
+    within, seconds = clock.timed_call("rest", work)
+    around = time.perf_counter() - started
     assert set(seconds) == {"training", "tuning", "kernels", "filters", "rest"}
     assert all(value > 0 for value in seconds.values())
-    assert sum(seconds.values()) == pytest.approx(time.perf_counter() - started, rel=0.01)
+    assert within - 1e-6 <= sum(seconds.values()) <= around + 1e-6
 
 
 def test_a_stage_costs_next_to_nothing_beside_a_kernel() -> None:
-    count = 2000
-    started = time.perf_counter()
-    for _ in range(count):
-        with clock.stage("empty"):
-            pass
-    assert (time.perf_counter() - started) / count < 20e-6
+    count, taken = 2000, []
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(count):
+            with clock.stage("empty"):
+                pass
+        taken.append((time.perf_counter() - started) / count)
+    # The least: on a busy machine any of them may have been interrupted.
+    assert min(taken) < 20e-6
