@@ -74,6 +74,7 @@ def compare(
 
 def _show_plan(comparison: Comparison, *, as_json: bool) -> None:
     from automl_loss.comparison.runner import check_cells
+    from automl_loss.comparison.statistics import smallest_wilcoxon_p, units_needed
     from automl_loss.recipe import describe
     from automl_loss.search.setup import check_tasks
 
@@ -94,6 +95,11 @@ def _show_plan(comparison: Comparison, *, as_json: bool) -> None:
     typer.echo(
         f"{len(comparison.cells)} cells: {len(comparison.strategies)} strategies x {len(comparison.tasks)} tasks x "
         f"{len(comparison.models)} models x {len(comparison.seeds)} seeds; control {comparison.control}"
+    )
+    family = (len(comparison.strategies) - 1) * len(comparison.tasks) * len(comparison.models)
+    typer.echo(
+        f"Primary family: {family} tests; with {len(comparison.seeds)} units Wilcoxon's test cannot go below p = "
+        f"{smallest_wilcoxon_p(len(comparison.seeds)):.2g}, and needs {units_needed(family)} for this family"
     )
     typer.echo("Training-step equivalents, about")
     width = max(map(len, steps))

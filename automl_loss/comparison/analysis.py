@@ -246,6 +246,7 @@ def _over_tasks(settings: Sequence[Setting], control: str, others: Sequence[str]
         low, high = statistics.stratified_interval(
             each,
             lambda drawn: statistics.interquartile_mean([v for values in drawn.values() for v in values]),
+            {setting.name: setting.ratio for setting in settings},
         )
         data["methods"][name] = {
             "interquartile_mean": statistics.interquartile_mean(

@@ -44,8 +44,8 @@ def draw(
         data["judge"], _values(settings, data["strategies"], colours, data["judge"]),
         f"{data['judge'].capitalize()} metric of each unit, an independent split and a whole search; bar: the mean.",
     )  # fmt: skip
-    for axis, label in (("candidates", "candidates tuned or trained"), ("steps", "training-step equivalents"),
-                        ("seconds", "seconds of work")):  # fmt: skip
+    for axis, label in (("candidates", "candidates tuned or trained"), ("steps", "steps of training and exact tuning"),
+                        ("seconds", "seconds of training and tuning")):  # fmt: skip
         yield (
             f"fitness-by-{axis}", _fitness(settings, done, data["strategies"], colours, axis, label),
             f"Best fitness so far against {label}: mean over units, with the range of the middle half.",
@@ -57,7 +57,8 @@ def draw(
     )
     yield (
         "cost", _cost(done, data["strategies"], colours),
-        "Cost of one search: training-step equivalents, tuning included, and seconds of work.",
+        "Cost of one search: steps of training and of exact tuning, and seconds of the whole search. "
+        "Amortised tuning and filters take no steps of their own, but seconds.",
     )  # fmt: skip
     yield (
         "learning-rates", _rates(settings, done, data["strategies"], colours),

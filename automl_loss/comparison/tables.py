@@ -59,7 +59,7 @@ def to_latex(data: Mapping[str, Any]) -> str:
 
 
 def to_markdown(data: Mapping[str, Any]) -> str:
-    """Sentences, means over units, and both families of tests."""
+    """Sentences, means over units, both families of tests, what holds over settings, and Kendall's tau."""
     settings: Sequence[Mapping[str, Any]] = data["settings"]
     names = list(settings[0]["means"]) if settings else []
     means = [
@@ -86,6 +86,19 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         _grid(head, map(_test_row, data["primary"])),
         "## Exploratory: every strategy against the task loss",
         _grid(head, map(_test_row, data["exploratory"])),
+        "## Over settings: metric relative to the task loss's",
+        _grid(
+            ["strategy", "interquartile mean", "95 % interval"],
+            map(_over_row, data["over_tasks"]["methods"].items()),
+        ),
+        _grid(
+            ["against", "p", "p by Holm", "better", "equal", "worse", "probability of improvement"],
+            map(_rival_row, data["over_tasks"]["against_control"]),
+        ),
+        "## Kendall's tau with the judged metric, over cells",
+        _grid(
+            ["task, model", "cells", "search's fitness", "final round's"], map(_tau_row, data["kendall_tau"])
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -108,6 +121,23 @@ def _test_row(row: Mapping[str, Any]) -> list[str]:
         f"{row['task']}, {row['model']}", row["strategy"], row["against"], difference, interval,
         f"{row['p']:.2g}", f"{row['p_holm']:.2g}", str(row["units"]), row["verdict"],
     ]  # fmt: skip
+
+
+def _over_row(item: tuple[str, Mapping[str, Any]]) -> list[str]:
+    name, method = item
+    low, high = method["ci95"]
+    return [name, f"{method['interquartile_mean']:.3f}", f"{low:.3f} to {high:.3f}"]
+
+
+def _rival_row(row: Mapping[str, Any]) -> list[str]:
+    chances = (f"{row['bayesian_signed_rank'][key]:.3g}" for key in ("better", "equal", "worse"))
+    return [row["against"], f"{row['p']:.2g}", f"{row['p_holm']:.2g}", *chances,
+            f"{row['probability_of_improvement']:.2f}"]  # fmt: skip
+
+
+def _tau_row(row: Mapping[str, Any]) -> list[str]:
+    taus = ("–" if row[key] is None else f"{row[key]:.2f}" for key in ("search_fitness", "fitness"))
+    return [f"{row['task']}, {row['model']}", str(row["cells"]), *taus]
 
 
 def _mark(data: Mapping[str, Any], setting: Mapping[str, Any], name: str) -> str:

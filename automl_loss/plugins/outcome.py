@@ -60,7 +60,7 @@ class Outcome:
         loss: the loss as trained: tuned weights and matched scale.
         metrics: further numbers by name, e.g. `{"last_step": 0.31, "best_step": 240}`.
         rungs: metric at each rung of partial training that was reached.
-        steps: network training-step equivalents spent (filters and tuning included).
+        steps: training steps spent, those of exact tuning included; amortised tuning and filters count none.
         seconds: time spent on it, its share of the chunk.
         source_id: for cached outcomes, the candidate whose outcome this is.
         message: reason, for a person.

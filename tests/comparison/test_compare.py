@@ -348,7 +348,7 @@ def test_the_command_prints_a_table_and_what_is_supported(
     assert json.loads(capsys.readouterr().out)["schema"] == 1
 
 
-@pytest.mark.parametrize("name", ["compare-dev", "compare-small", "compare-full"])
+@pytest.mark.parametrize("name", ["compare-dev", "compare-small", "compare-published", "compare-full"])
 def test_shipped_comparisons_load(name: str) -> None:
     loaded = load_comparison(name)
     assert len(loaded.seeds) == 10

@@ -111,6 +111,15 @@ def test_the_bootstrap_interval_covers_the_mean() -> None:
     assert hits >= 85
 
 
+def test_the_bootstrap_interval_of_resplits_is_as_wide_as_the_corrected_test_s() -> None:
+    rng = np.random.default_rng(0)
+    values = {"a": rng.normal(0, 1, 200)}
+    low, high = statistics.stratified_interval(values, lambda drawn: float(drawn["a"].mean()), {"a": 0.25})
+    wide = corrected_t(list(values["a"]), 0.25).ci95
+    assert wide is not None
+    assert (low, high) == pytest.approx(wide, rel=0.1)
+
+
 def test_kendall_s_tau_is_none_where_nothing_varies() -> None:
     assert statistics.kendall_tau([1, 2, 3], [10, 20, 30]) == pytest.approx(1.0)
     assert statistics.kendall_tau([1, 1, 1], [1, 2, 3]) is None
