@@ -36,7 +36,8 @@ def pull(parameters: Sequence[float], degree: int, classes: int) -> float:
     """How much more the true class's probability is pushed up than another's, at the uniform prediction.
 
     For k = 3 this is cy + cyy + chy / n in the words of arXiv 2010.00788: training from the uniform prediction moves
-    the right way exactly when it is positive.
+    the right way exactly when it is positive. With two classes and one raw output it says that the classes are pushed
+    apart; both may be pushed to one side.
     """
     uniform = 1.0 / classes
     return slope(parameters, degree, 1.0, uniform) - slope(parameters, degree, 0.0, uniform)
