@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from automl_loss.errors import AutolossError, ExpressionError, RecipeError
+from automl_loss.errors import AutolossError, RecipeError
 from automl_loss.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from automl_loss.comparison.recipe import Comparison
     from automl_loss.comparison.runner import GridCallback
+    from automl_loss.final.result import Result
     from automl_loss.losses import Loss, Problem
     from automl_loss.plugins import Candidate, Outcome, SearchStrategy
-    from automl_loss.recipe.comparison import Comparison
     from automl_loss.search.progress import Callback
-    from automl_loss.search.result import Result
 
 
 class AsksAndTells(Protocol):
@@ -93,14 +92,14 @@ def run(
         >>> run({"task": {"name": "wine"}}, strategy=Two())  # doctest: +SKIP
     """
     from automl_loss.report import write_report
-    from automl_loss.search.start import start
+    from automl_loss.search.run_recipe import run_recipe
 
     if isinstance(recipe, Recipe) and strategy is not None:
         raise RecipeError(
             "strategy: a loaded recipe has its strategy; give it to load_recipe(..., strategy=...) instead."
         )
     resolved = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides, strategy=strategy)
-    result = start(resolved, callback, directory=directory, resume=resume)
+    result = run_recipe(resolved, callback, directory=directory, resume=resume)
     write_report(result.directory)
     return result
 
@@ -149,9 +148,9 @@ def compare(
         >>> recipe = {"compare": {"strategies": ["evomal", "random"], "tasks": ["wine"], "seeds": 10}}
         >>> compare(recipe).data["sentences"]  # doctest: +SKIP
     """
+    from automl_loss.comparison.recipe import Comparison, load_comparison
     from automl_loss.comparison.report import write_comparison
     from automl_loss.comparison.runner import run_cells
-    from automl_loss.recipe.comparison import Comparison, load_comparison
 
     loaded = recipe if isinstance(recipe, Comparison) else load_comparison(recipe, overrides)
     place = None if directory is None else Path(directory)
@@ -182,14 +181,12 @@ def read_loss(path: str | Path) -> tuple[Loss, Problem]:
         PluginError: the loss is made of a plugin's primitives, and the plugin is missing.
         AutolossError: the file is not a loss.
     """
-    from automl_loss.losses import Problem
+    from automl_loss.record.run_directory import RunPaths
+    from automl_loss.record.run_reader import read_loss_file
 
-    file = Path(path)
-    if file.is_dir():
-        file = file / "best_loss.json"
+    file = RunPaths(Path(path)).best_loss_json if Path(path).is_dir() else Path(path)
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        return _loss_of(data), Problem.from_json(data["problem"])
+        return read_loss_file(file)
     except (FileNotFoundError, NotADirectoryError):
         raise RecipeError(
             f"{file}: there is no such file; a run writes it when it ends or is interrupted."
@@ -198,19 +195,3 @@ def read_loss(path: str | Path) -> tuple[Loss, Problem]:
         raise AutolossError(
             f"{file}: this is not a loss written by automl-loss ({type(error).__name__}: {error})."
         ) from error
-
-
-def _loss_of(data: Mapping[str, Any]) -> Loss:
-    """The loss of a best_loss.json; words beside the standard ones come from the plugin it names."""
-    from automl_loss.losses import loss_from_json
-
-    try:
-        return loss_from_json(data["loss"])
-    except ExpressionError:
-        from automl_loss.plugins import Registry
-
-        options = dict(data["primitives"])
-        loaded = Registry().load("primitive_set", options.pop("name"))
-        return loss_from_json(
-            data["loss"], loaded.cls(loaded.config.model_validate_json(json.dumps(options)))
-        )

@@ -27,17 +27,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+from automl_loss.final.lane_runs import cut
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from automl_loss import Candidate, SymbolicLoss, load_recipe, parse, standard_primitives
-from automl_loss.engine import Engine
-from automl_loss.engine.tuning import HELD_OUT
+from automl_loss.engine.engine import Engine
+from automl_loss.engine.tuning.tuner import HELD_OUT
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.losses.inputs import prepare
 from automl_loss.search.filters import Screen
-from automl_loss.search.lanes import cut
-from automl_loss.search.setup import Setup, set_up
+from automl_loss.search.from_recipe import Setup, set_up
 
 TEXTS = (
     "square(sub(y, f))",
@@ -110,8 +110,8 @@ def conventional(engine: Engine, filtered: bool, losses: Sequence[SymbolicLoss])
     for loss in losses:
         scale = engine.match_scale([loss])[0].scale
         phi = torch.tensor(loss.weights, requires_grad=True)
-        optimizer = torch.optim.Adam([phi], lr=engine.source.tuning.lr)
-        for _ in range(engine.source.tuning.steps):
+        optimizer = torch.optim.Adam([phi], lr=engine.spec.tuning.lr)
+        for _ in range(engine.spec.tuning.steps):
             optimizer.zero_grad()
             phi.grad = tuning_gradient(engine, loss, phi, scale)
             optimizer.step()
@@ -137,7 +137,7 @@ def moves_outputs(engine: Engine, loss: SymbolicLoss, phi: Tensor, scale: float)
 
 def fresh(engine: Engine) -> nn.Module:
     """A freshly initialised network."""
-    return engine.source.model().build(engine.problem.input_shape, engine.problem.output_dim)
+    return engine.spec.model().build(engine.problem.input_shape, engine.problem.output_dim)
 
 
 def batch(engine: Engine, rows: object) -> tuple[Tensor, Tensor]:
@@ -196,8 +196,8 @@ def ours(engine: Engine, losses: Sequence[SymbolicLoss]) -> Timing:
     """The same by the engine: tune, match the scale, train."""
     start = time.perf_counter()
     engine.match_scale(losses)
-    tuner = engine.tuner(engine.source.tuning)
-    for index in range(engine.source.tuning.steps + HELD_OUT):
+    tuner = engine.tuner(engine.spec.tuning)
+    for index in range(engine.spec.tuning.steps + HELD_OUT):
         tuner.prepare(index)
     begun = time.perf_counter()
     tuned = [result.loss for result in engine.tune(engine.match_scale(losses))]
@@ -268,7 +268,7 @@ def measure(case: Case, rounds: int, smoke: bool) -> None:
     speed, cost, once, rates = [], [], 0.0, []
     for _ in range(rounds):
         # A new engine in each round, so that nothing is left over from the one before.
-        engine = Engine(setup.engine.source)
+        engine = Engine(setup.engine.spec)
         good, extra = accepted(replace(setup, engine=engine), losses) if case.natural else (losses, 0.0)
         mine = list(setup.executor.map(partial(ours, engine), halves(good)))
         side = partial(conventional, engine, case.natural)

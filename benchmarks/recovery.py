@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import fmean
 
 from automl_loss import HandcraftedLoss, load_recipe, run, task_loss
-from automl_loss.search.lanes import LaneTrainer
-from automl_loss.search.retraining import retrain
-from automl_loss.search.setup import make_engine, make_executor
+from automl_loss.final.lane_runs import LaneTrainer
+from automl_loss.final.retraining import retrain
+from automl_loss.search.from_recipe import make_engine, make_executor
 
 SMOKE = (
     "strategy.population=4",

@@ -24,7 +24,7 @@ from typing import Any
 
 from automl_loss import Progress, Result, load_recipe, run
 from automl_loss.losses.handcrafted import task_loss
-from automl_loss.search.setup import set_up
+from automl_loss.search.from_recipe import set_up
 
 RECIPE = ("model={name: mlp, hidden: [100, 100]}", "task={name: digits, label_noise: 0.4}")
 RETRAINING_STEPS = 10_000

@@ -23,16 +23,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from automl_loss.final.lane_runs import LaneTrainer
 from cmaes import CMA
 from scipy.stats import wilcoxon
 
 from automl_loss import Candidate, Loss, load_recipe
-from automl_loss.engine import Engine
+from automl_loss.engine.engine import Engine
+from automl_loss.final.learning_rate import default_grid, select_lr
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.search.filters import Screen
-from automl_loss.search.lanes import LaneTrainer
-from automl_loss.search.learning_rate import default_grid, select_lr
-from automl_loss.search.setup import Setup, set_up
+from automl_loss.search.from_recipe import Setup, set_up
 from automl_loss.seeds import stream
 
 TASKS = {
@@ -149,8 +149,8 @@ def tuned_by(engine: Engine, losses: Sequence[Loss], way: str) -> list[dict[str,
     final = list(losses)
     if way != "untuned":
         gradient, states = way.split(", ")
-        settings = engine.source.tuning.model_copy(update={"gradient": gradient, "states": states})
-        other = Engine(replace(engine.source, tuning=settings))
+        settings = engine.spec.tuning.model_copy(update={"gradient": gradient, "states": states})
+        other = Engine(replace(engine.spec, tuning=settings))
         tuner = other.tuner(settings)
         take = tuner.exact_gradient if gradient == "exact" else tuner.amortised_gradient
         population = tuner.descend(losses, take)
@@ -168,7 +168,7 @@ def tuned_by(engine: Engine, losses: Sequence[Loss], way: str) -> list[dict[str,
 
 def fitness(engine: Engine, losses: Sequence[Loss], index: int) -> list[float | None]:
     """Validation metric of networks that no tuning has seen."""
-    seed = stream(engine.source.seed, "study", index)
+    seed = stream(engine.spec.seed, "study", index)
     return [run.fitness for run in engine.train(losses, seed=seed)]
 
 
@@ -177,7 +177,7 @@ def by_evolution(engine: Engine, loss: Loss, runs: int) -> dict[str, object]:
     begun = time.perf_counter()
     start = np.array(loss.weights)
     size = 8
-    search = CMA(mean=start, sigma=0.1, seed=engine.source.seed, population_size=size)
+    search = CMA(mean=start, sigma=0.1, seed=engine.spec.seed, population_size=size)
     best, chosen = np.inf, loss
     for _ in range(max(1, runs // size)):
         points = [search.ask() for _ in range(size)]

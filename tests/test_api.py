@@ -291,7 +291,7 @@ def test_of_an_object_or_an_inner_class_the_recipe_says_that_only_python_can_go_
     for name, strategy in (("object", Asking()), ("class", Inner)):
         folder = tmp_path / name
         run(short(), strategy=strategy, directory=folder)
-        assert "automl_loss.plugins.handed_over:HandedOver" in (folder / "recipe.yaml").read_text()
+        assert "automl_loss.plugins.python_strategy:HandedOver" in (folder / "recipe.yaml").read_text()
         assert main(["run", str(folder / "recipe.yaml"), "-o", str(folder), "--resume"]) == 2
         message = " ".join(capsys.readouterr().err.split())
         assert "strategy: it was handed over in Python" in message

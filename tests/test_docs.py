@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from automl_loss import load_recipe
-from automl_loss.recipe.comparison import load_comparison
+from automl_loss.comparison.recipe import load_comparison
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = [

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from automl_loss import Recipe, load_recipe, run
-from automl_loss.plugins import Registry
 from automl_loss.plugins.contract import BASES
 from automl_loss.plugins.discovery import GROUPS
+from automl_loss.plugins.loading import Registry
 from automl_loss.testing import check_plugin
 from automl_loss.testing.check import laws_of
 

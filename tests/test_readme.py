@@ -13,8 +13,8 @@ import yaml
 from support.recipes import tiny
 
 from automl_loss import Problem, SymbolicLoss, parse, run, standard_primitives
+from automl_loss.comparison.recipe import load_comparison
 from automl_loss.losses import render_module
-from automl_loss.recipe.comparison import load_comparison
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SMALL = tiny()

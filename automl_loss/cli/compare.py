@@ -14,7 +14,7 @@ from automl_loss.errors import AutolossError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from automl_loss.recipe.comparison import Comparison
+    from automl_loss.comparison.recipe import Comparison
 
 
 def compare(
@@ -45,7 +45,7 @@ def compare(
     """
     from rich.console import Console
 
-    from automl_loss.recipe.comparison import load_comparison
+    from automl_loss.comparison.recipe import load_comparison
 
     loaded = load_comparison(recipe, set_ or [], seed=seed, device=device)
     console, errors = Console(), Console(stderr=True)
@@ -75,8 +75,8 @@ def compare(
 def _show_plan(comparison: Comparison, *, as_json: bool) -> None:
     from automl_loss.comparison.runner import check_cells
     from automl_loss.comparison.statistics import smallest_wilcoxon_p, units_needed
-    from automl_loss.recipe import describe
-    from automl_loss.search.setup import check_tasks
+    from automl_loss.search.cost import describe
+    from automl_loss.search.from_recipe import check_tasks
 
     check_cells(comparison)
     steps: dict[str, int] = {}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from automl_loss.comparison.recipe import Comparison
     from automl_loss.comparison.runner import GridProgress
-    from automl_loss.recipe.comparison import Comparison
 
 _MARKS = {"done": "[green]●[/]", "no_candidate": "[yellow]○[/]", "failed": "[red]✗[/]", "open": "[dim]·[/]"}
 

@@ -34,10 +34,10 @@ def landscape(
     on validation rise, on average, when every filter is disturbed by up to RADIUS of its norm. Files go to
     DIR/landscape, in place of earlier ones, and the figures into DIR/report.html.
     """
+    from automl_loss.after import landscape as landscapes
+    from automl_loss.after.finished_run import FinishedRun
     from automl_loss.report import write_report
     from automl_loss.report.landscape import write_landscape_figures
-    from automl_loss.search import landscape as landscapes
-    from automl_loss.search.finished_run import FinishedRun
 
     settings = landscapes.LandscapeSettings(
         grid=grid, span=span, rows=rows, seeds=seeds, directions=directions, radius=radius, steps=steps

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def show_plan(recipe: Recipe, *, as_json: bool) -> None:
     """Make everything a run needs, short of training, and print what it would do."""
-    from automl_loss.recipe import describe
+    from automl_loss.search.cost import describe
+    from automl_loss.search.from_recipe import set_up
     from automl_loss.search.notices import notices
-    from automl_loss.search.setup import set_up
 
     try:
         setup = set_up(recipe)
@@ -48,8 +48,8 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
 
 def _show_without_data(recipe: Recipe, error: MissingDataError, *, as_json: bool) -> None:
     """The plan of a recipe whose data are not there yet."""
-    from automl_loss.recipe import describe
-    from automl_loss.search.setup import check_network, check_tasks
+    from automl_loss.search.cost import describe
+    from automl_loss.search.from_recipe import check_network, check_tasks
 
     problem, problems = check_tasks(recipe)
     if problems:

@@ -139,7 +139,7 @@ def _classes(words: list[str]) -> list[tuple[str, type[object]]]:
     if len(words) == 1 and ".py:" in name:
         return [(name, load_file(name))]
     if len(words) == 1 and ":" in name and "." in name.partition(":")[0]:
-        from automl_loss.engine.import_path import import_object
+        from automl_loss.plugins.import_object import import_object
 
         try:
             return [(name, import_object(name))]

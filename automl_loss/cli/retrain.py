@@ -46,10 +46,11 @@ def retrain(
     """
     from rich.console import Console
 
+    from automl_loss.after.finished_run import FinishedRun
+    from automl_loss.after.transfer import summary, transfer
+    from automl_loss.after.transfer_targets import targets_of
     from automl_loss.cli.display import display_for
-    from automl_loss.search.finished_run import FinishedRun
-    from automl_loss.search.transfer import FOLDER, summary, transfer
-    from automl_loss.search.transfer_targets import targets_of
+    from automl_loss.record.run_directory import RunPaths
 
     run = FinishedRun.read(directory)
     targets = targets_of(run, task or [], model or [], set_ or [], device)
@@ -65,4 +66,4 @@ def retrain(
     else:
         from automl_loss.cli.transfer_table import print_transfer
 
-        print_transfer(console, run, results, directory / FOLDER / "transfer.json")
+        print_transfer(console, run, results, RunPaths(directory).transfer / "transfer.json")

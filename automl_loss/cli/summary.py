@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from automl_loss.search.result import Result
+    from automl_loss.final.result import Result
 
 
 def print_summary(console: Console, result: Result) -> None:

@@ -9,7 +9,6 @@ import typer
 
 from automl_loss.errors import AutolossError, RecipeError
 
-_FILE = "leaderboard.csv"
 _NUMBERS = {"rank", "fitness", "complexity", "lr", "seconds"}
 _SHOWN = ("rank", "fitness", "status", "complexity", "lr", "seconds", "expression")
 
@@ -38,7 +37,7 @@ def top(
         console = Console(width=_width(rows[:number]))
     console.print(table)
     if len(rows) > number:
-        typer.echo(f"{len(rows) - number} more in {directory / _FILE}")
+        typer.echo(f"{len(rows) - number} more in {directory / 'leaderboard.csv'}")
 
 
 def read_leaderboard(directory: Path) -> list[dict[str, str]]:
@@ -48,9 +47,10 @@ def read_leaderboard(directory: Path) -> list[dict[str, str]]:
         RecipeError: there is no such directory.
         AutolossError: it has no leaderboard, or one of another make.
     """
-    import csv
+    from automl_loss.record import run_reader
+    from automl_loss.record.run_directory import RunPaths
 
-    file = directory / _FILE
+    file = RunPaths(directory).leaderboard
     if not directory.is_dir():
         raise RecipeError(f"{directory}: there is no such run directory.")
     if not file.exists():
@@ -58,12 +58,11 @@ def read_leaderboard(directory: Path) -> list[dict[str, str]]:
             f"{file}: there is no leaderboard. A run writes it after its first generation: "
             f"wait, or name another directory."
         )
-    with file.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = [column for column in _SHOWN if column not in (reader.fieldnames or ())]
-        if missing:
-            raise AutolossError(f"{file}: this is not a leaderboard: it has no column {', '.join(missing)}.")
-        return [{column: row[column] or "" for column in _SHOWN} for row in reader]
+    try:
+        rows = run_reader.read_leaderboard(file, _SHOWN)
+    except ValueError as error:
+        raise AutolossError(f"{file}: this is not a leaderboard: {error}.") from error
+    return [{column: row[column] or "" for column in _SHOWN} for row in rows]
 
 
 def _cell(column: str, text: str) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from automl_loss.search.finished_run import FinishedRun
-    from automl_loss.search.transfer import Transferred
+    from automl_loss.after.finished_run import FinishedRun
+    from automl_loss.after.transfer import Transferred
 
 _LEVEL = 0.05
 _WIDE = 400
@@ -57,7 +57,7 @@ def together(targets: Sequence[Mapping[str, Any]]) -> str:
     Args:
         targets: contents of `target.json`.
     """
-    from automl_loss.search.statistics import holm
+    from automl_loss.final.statistics import holm
 
     tested = [target["test"] for target in targets if target["status"] == "trained"]
     if not tested:

@@ -10,9 +10,9 @@ from typing import Any
 
 from automl_loss.comparison import statistics
 from automl_loss.comparison.cell import DONE, NO_CANDIDATE, CellRecord
+from automl_loss.comparison.recipe import Comparison
 from automl_loss.comparison.statistics import UnitTest, corrected_t, wilcoxon
-from automl_loss.recipe.comparison import Comparison
-from automl_loss.search.statistics import holm
+from automl_loss.final.statistics import holm
 
 SCHEMA = 1
 TASK_LOSS = "task loss"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_loss.comparison.recipe import Cell
 from automl_loss.errors import AutolossError, Interrupted, NoValidCandidateError, ResumeError
+from automl_loss.final.result import Result
 from automl_loss.recipe import Recipe, load_recipe
-from automl_loss.recipe.comparison import Cell
-from automl_loss.search.atomic import replace_text
-from automl_loss.search.result import Result
-from automl_loss.search.start import start
+from automl_loss.record.atomic import replace_text
+from automl_loss.search.run_recipe import run_recipe
 
 CELLS = "cells"
 """Folder of a comparison's directory that holds a run directory for each cell."""
@@ -94,7 +94,7 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     place = folder / name
     begun = (place / "recipe.yaml").exists()
     try:
-        result = start(recipe, directory=place, resume=begun)
+        result = run_recipe(recipe, directory=place, resume=begun)
         record = {"status": DONE, "message": "", **_measured(result)}
     except NoValidCandidateError as error:
         record = {"status": NO_CANDIDATE, "message": str(error)}

@@ -77,7 +77,7 @@ def _middle(
     record = ordered[(len(ordered) - 1) // 2]
     assert record.data is not None
     data, words = record.data["found"], record.cell.recipe.primitives
-    loss = loss_from_json(data["loss"], None if words.plugin is None else words.plugin(words.config))
+    loss = loss_from_json(data["loss"], words.make())
     return loss, Problem.from_json(data["problem"])
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from automl_loss.comparison.analysis import analyse, settings_of
 from automl_loss.comparison.cell import CELLS, CellRecord, read_cell
+from automl_loss.comparison.recipe import Comparison, load_comparison
 from automl_loss.comparison.tables import to_csv, to_latex, to_markdown
-from automl_loss.recipe.comparison import Comparison, load_comparison
-from automl_loss.search.atomic import replace_text, writing
+from automl_loss.record.atomic import replace_text, writing
 
 _TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
 

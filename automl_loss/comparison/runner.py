@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from automl_loss.comparison.cell import CELLS, FAILED, CellRecord, read_cell, run_cell
-from automl_loss.errors import EvaluationError, Interrupted, RecipeError
-from automl_loss.recipe.comparison import Cell, Comparison
-from automl_loss.search.atomic import replace_text
-from automl_loss.search.local_executor import cores, prepare_worker
-from automl_loss.search.run_directory import RunDirectory
-from automl_loss.search.setup import check_tasks
+from automl_loss.comparison.recipe import Cell, Comparison
+from automl_loss.errors import Interrupted, RecipeError
+from automl_loss.executors.local import LocalExecutor, cores
+from automl_loss.plugins.executor import Failure
+from automl_loss.record.atomic import replace_text
+from automl_loss.record.run_directory import RunDirectory
+from automl_loss.search.from_recipe import check_tasks
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ def check_cells(comparison: Comparison) -> None:
         checked.add(key)
         problem, found = check_tasks(cell.recipe)
         strategy = cell.recipe.strategy
-        if strategy.plugin is not None:
-            found += [f"strategy: {reason}" for reason in strategy.plugin.check(strategy.config, problem)]
+        found += [f"strategy: {reason}" for reason in strategy.cls.check(strategy.config, problem)]
         problems |= {f"compare: {cell.strategy} on {cell.task}: {text}": None for text in found}
     if problems:
         raise RecipeError(list(problems))
@@ -91,12 +89,10 @@ def run_cells(
         missing = [i for i, record in enumerate(records) if record.data is None]
         notify = callback or (lambda progress: None)
         notify(GridProgress(records))
-        workers = min(comparison.workers or cores(), max(1, len(missing)))
         try:
-            with _pool(workers) as submit:
-                for index, data in submit([(i, _call(comparison.cells[i], folder)) for i in missing]):
-                    records[index] = CellRecord(comparison.cells[index], data)
-                    notify(GridProgress(records, records[index]))
+            for index, data in _run_missing(comparison, missing, folder):
+                records[index] = CellRecord(comparison.cells[index], data)
+                notify(GridProgress(records, records[index]))
         except (KeyboardInterrupt, Interrupted):
             raise Interrupted(
                 f"interrupted; finished cells are in {place.path}. Go on with: "
@@ -105,42 +101,23 @@ def run_cells(
         return place.path, records
 
 
-_Call = tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]
-_Submit = Callable[[Sequence[tuple[int, _Call]]], Iterator[tuple[int, dict[str, Any]]]]
+def _run(call: tuple[dict[str, Any], Path | None, str, Path]) -> dict[str, Any]:
+    """Run one cell, in whatever process."""
+    return run_cell(*call)
 
 
-def _call(cell: Cell, folder: Path) -> _Call:
-    return run_cell, (cell.recipe.to_data(), cell.recipe.folder, cell.name, folder)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[_Submit]:
-    """A function that runs calls and gives their results as they end."""
-    if workers == 1:
-        yield lambda calls: ((index, function(*arguments)) for index, (function, arguments) in calls)
-        return
-    from concurrent.futures import as_completed
-
-    from loky import ProcessPoolExecutor
-    from loky.process_executor import TerminatedWorkerError
-
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    pool = ProcessPoolExecutor(
-        max_workers=workers, initializer=prepare_worker, initargs=(1, os.getpid()), env=threads
-    )
-
-    def submit(calls: Sequence[tuple[int, _Call]]) -> Iterator[tuple[int, dict[str, Any]]]:
-        futures = {pool.submit(function, *arguments): index for index, (function, arguments) in calls}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except TerminatedWorkerError as error:
-            raise EvaluationError(
-                "a process that ran a cell was killed, most likely for lack of memory. Finished cells stay: go on with "
-                "--resume, with a smaller `compare.workers`."
-            ) from error
-
+def _run_missing(
+    comparison: Comparison, missing: Sequence[int], folder: Path
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and record of each cell that is missing, as they end, each in a process of its own."""
+    cells = [comparison.cells[i] for i in missing]
+    calls = [(cell.recipe.to_data(), cell.recipe.folder, cell.name, folder) for cell in cells]
+    workers = min(comparison.workers or cores(), max(1, len(missing)))
+    executor = LocalExecutor(LocalExecutor.Config(workers=workers))
     try:
-        yield submit
+        for place, record in executor.map(_run, calls):
+            if isinstance(record, Failure):
+                raise record.error
+            yield missing[place], record
     finally:
-        pool.shutdown(wait=True, kill_workers=True)
+        executor.close()

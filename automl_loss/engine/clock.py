@@ -19,6 +19,9 @@ Value = TypeVar("Value")
 REST = "other"
 """The stage of what no stage claims."""
 
+WAITING = "waiting"
+"""The stage of a process that waits for work done elsewhere."""
+
 _SPLIT = ("training", "tuning")
 
 

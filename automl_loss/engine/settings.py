@@ -16,7 +16,9 @@ from pydantic import (
 )
 
 StopRule = Literal["best_validation", "last"]
-
+Resplit = Literal["validation", "both"] | int
+"""Rows put together anew. `validation`: train on the validation rows alone; `both`: on training and validation rows; a
+number: training and validation rows drawn anew from both."""
 
 TOP_SHARE = 0.2
 """Share of a generation that is trained on `training.top_seeds` more seeds."""

@@ -19,6 +19,15 @@ from automl_loss.plugins.task import Task
 API = 1
 """Version of the plugin contract; a plugin states the one it was written for as `plugin_api`."""
 
+EXECUTOR_API = 2
+"""Version of the contract of executors, of which version 1 goes on for one release."""
+
+
+def newest_api(kind: PluginKind) -> int:
+    """The newest version of a kind's contract."""
+    return EXECUTOR_API if kind == "executor" else API
+
+
 BASES: Mapping[PluginKind, type[Any]] = MappingProxyType(
     {
         "strategy": SearchStrategy,
@@ -65,16 +74,16 @@ def check_class(plugin: Plugin, found: Any) -> type[Any]:
 
 
 def _check_api(plugin: Plugin, found: type[Any]) -> None:
-    stated = getattr(found, "plugin_api", None)
-    if stated == API:
+    stated, newest = getattr(found, "plugin_api", None), newest_api(plugin.kind)
+    if isinstance(stated, int) and API <= stated <= newest:
         return
     if not isinstance(stated, int):
-        verdict = f"which is no version; state `plugin_api = {API}`"
-    elif stated > API:
-        verdict = f"newer than {API}, which this automl-loss offers; upgrade automl-loss"
+        verdict = f"which is no version; state `plugin_api = {newest}`"
+    elif stated > newest:
+        verdict = f"newer than {newest}, which this automl-loss offers; upgrade automl-loss"
     else:
         update = plugin.target.rpartition(":")[0] if plugin.is_local else plugin.package
-        verdict = f"older than {API}, which this automl-loss offers; upgrade {update}"
+        verdict = f"older than {newest}, which this automl-loss offers; upgrade {update}"
     raise PluginError(f"{plugin}: class {found.__name__} has plugin_api = {stated!r}, {verdict}.")
 
 

@@ -15,7 +15,7 @@ from automl_loss.plugins.config import PluginConfig
 from automl_loss.plugins.outcome import Outcome
 
 if TYPE_CHECKING:
-    from automl_loss.engine import Engine
+    from automl_loss.plugins.training_engine import TrainingEngine
 
 Chunk = tuple[Candidate, ...]
 Stage = Callable[[Chunk], list[Outcome]]
@@ -54,7 +54,7 @@ class Context:
     """
 
     problem: Problem
-    engine: Engine
+    engine: TrainingEngine
     archive: Mapping[int, Outcome]
     rng: np.random.Generator
     map: ChunkMap

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
 
 from automl_loss.plugins.config import PluginConfig
 
@@ -12,11 +15,46 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A chunk that gave no result.
+
+    Args:
+        error: what the function raised, or what became of the worker.
+        place: file and line that raised it, where that is known.
+    """
+
+    error: BaseException
+    place: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """The failure of an exception that was just caught."""
+        frames = traceback.extract_tb(error.__traceback__)
+        return cls(error, f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "")
+
+    def __reduce__(self) -> tuple[type[Failure], tuple[BaseException, str]]:
+        """Pickle with the traceback as a note, as tracebacks are not sent.
+
+        An exception that does not survive pickling is replaced by a `RuntimeError` that says the same.
+        """
+        error = self.error
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # whatever its own reduction raises
+            error = RuntimeError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
+        error.add_note("".join(traceback.format_exception(error)).rstrip())
+        return Failure, (error, self.place)
+
+
 class Executor(ABC):
     """Runs pure functions on fixed chunks.
 
-    Laws: results come in the order of the items; the executor changes no result; after `close` no
-    process is left.
+    Laws: each chunk's index comes once, with what the function gives on it, or with a `Failure` that harms no other
+    chunk; they come in any order; the executor changes no result; after `close` no process is left.
+
+    A class with `plugin_api = 1` was written for the first version of this contract, whose `map(function, items)` gave
+    results in order and raised what the function raised; it goes on for one release, with a warning.
     """
 
     plugin_api: ClassVar[int] = 1
@@ -29,8 +67,16 @@ class Executor(ABC):
         self.threads = threads
 
     @abstractmethod
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Results of `function` on each item, in order, as they become ready."""
+    def map(
+        self, function: Callable[[Item], Result], chunks: Sequence[Item], *, deadline: float | None = None
+    ) -> Iterator[tuple[int, Result | Failure]]:
+        """Index and result of each chunk, as they become ready.
+
+        Args:
+            function: importable by name, or a `functools.partial` of such a function; picklable.
+            chunks: picklable values.
+            deadline: seconds that a chunk may take, after which it is to fail; `None`: no limit.
+        """
 
     def close(self) -> None:
         """Release workers; called once at the end of a run, also after an error."""

@@ -30,6 +30,11 @@ class Status(Enum):
         """Whether the outcome has a fitness from a whole partial training."""
         return self in (Status.EVALUATED, Status.CACHED)
 
+    @property
+    def trained(self) -> bool:
+        """Whether a network was trained under the loss, if not to the end."""
+        return self in (Status.EVALUATED, Status.DIVERGED, Status.PRUNED)
+
 
 _ADVICE = {
     Status.EVALUATED: "Trained in full; its fitness is the validation metric.",
@@ -64,6 +69,8 @@ class Outcome:
         seconds: time spent on it, its share of the chunk.
         source_id: for cached outcomes, the candidate whose outcome this is.
         message: reason, for a person.
+        cost: what it is charged to the budget, in whole candidates, said by who computed it. Default: 1 for one that
+            was trained (evaluated, diverged, or pruned), else 0. Cached outcomes cost 0.
         paused: training runs that were stopped on the way, one a seed, for the next stage to go on from; kept
             beside the ledger while the generation lasts, and never in it.
     """
@@ -78,7 +85,12 @@ class Outcome:
     seconds: float = 0.0
     source_id: int | None = None
     message: str = ""
+    cost: float = -1.0
     paused: Sequence[bytes] = field(default=(), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.cost < 0:
+            object.__setattr__(self, "cost", float(self.status.trained))
 
     @property
     def rank_key(self) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """From YAML to a validated `Recipe`, with file:line:column in every error.
 
-`load_recipe` reads a file, a shipped recipe's name or a mapping; `describe` says what a recipe would cost;
+`load_recipe` reads a file, a shipped recipe's name or a mapping;
 `schema` gives the JSON schema of recipes with the installed plugins' options; `shipped_recipes` lists what
 comes with the package.
 """
@@ -16,7 +16,6 @@ from automl_loss.recipe.model import (
     LocalPlugin,
     Retraining,
 )
-from automl_loss.recipe.plan import DryRun, Stage, describe
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.schema import schema
 from automl_loss.recipe.sections import Choice
@@ -25,7 +24,6 @@ from automl_loss.recipe.shipped import ShippedRecipe, shipped_recipe, shipped_re
 __all__ = [
     "Budget",
     "Choice",
-    "DryRun",
     "ExecutorOptions",
     "FilterSettings",
     "Finalists",
@@ -33,8 +31,6 @@ __all__ = [
     "Recipe",
     "Retraining",
     "ShippedRecipe",
-    "Stage",
-    "describe",
     "load_recipe",
     "schema",
     "shipped_recipe",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from automl_loss.engine.corruption import TaskOptions
-from automl_loss.engine.metric_names import METRICS, check_metric
+from automl_loss.engine.data.corruption import TaskOptions
+from automl_loss.engine.metrics.names import METRICS, check_metric
 from automl_loss.engine.settings import TrainingSettings
 from automl_loss.losses.problem import Kind
 from automl_loss.recipe.document import Document

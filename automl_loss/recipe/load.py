@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_loss.errors import RecipeError
 from automl_loss.plugins.discovery import PluginKind
-from automl_loss.plugins.handed_over import Handed, hand_over
+from automl_loss.plugins.python_strategy import Handed, hand_over
 from automl_loss.recipe import overrides as changes
 from automl_loss.recipe import yaml
 from automl_loss.recipe.crosschecks import check_metric_name, check_together
@@ -20,8 +20,8 @@ from automl_loss.recipe.messages import describe, validate
 from automl_loss.recipe.model import General, LocalPlugin
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.requirements import check_requirements
-from automl_loss.recipe.section_reader import Loaded, PluginSource, SectionReader
-from automl_loss.recipe.sections import SECTIONS, TASKS, Choice, TaskChoice
+from automl_loss.recipe.section_reader import PluginSource, SectionReader
+from automl_loss.recipe.sections import SECTIONS, TASKS, Choice, Loaded, TaskChoice
 from automl_loss.recipe.shipped import shipped_recipe, shipped_recipes
 
 _MOST_BYTES = 1_000_000
@@ -141,7 +141,7 @@ def _resolve(
         default = None
         if section.key == "evaluator":
             strategy = choices["strategy"]
-            default = strategy.plugin.default_evaluator if strategy and strategy.plugin else None
+            default = strategy.cls.default_evaluator if strategy else None
             if strategy is None and not _names_plugin(document.get(("evaluator",))):
                 continue  # which evaluator it would be is the strategy's to say
         choices[section.key], common[section.key] = reader.read(section, default)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from automl_loss.engine.corruption import TaskOptions
+from automl_loss.engine.data.corruption import TaskOptions
 from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
 from automl_loss.recipe import yaml
 from automl_loss.recipe.model import (
@@ -123,11 +123,11 @@ class Recipe:
         Example:
             `["strategy.population", "seed"]` when those two were changed.
         """
-        mine, theirs = self.to_data(), other.to_data()
-        for key in _MAY_DIFFER:
-            mine.pop(key)
-            theirs.pop(key)
-        return _differing(mine, theirs, "")
+        return _differing(self.fixed_data(), other.fixed_data(), "")
+
+    def fixed_data(self) -> dict[str, Any]:
+        """The part of the recipe that may not change when a run is resumed, as plain data."""
+        return {key: value for key, value in self.to_data().items() if key not in _MAY_DIFFER}
 
 
 def _differing(mine: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[str]:

@@ -9,28 +9,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from automl_loss.engine.import_path import import_object
 from automl_loss.errors import AutolossError, PluginError
-from automl_loss.plugins.discovery import Plugin, PluginKind
+from automl_loss.plugins.discovery import LOCAL, Plugin, PluginKind
+from automl_loss.plugins.import_object import import_object
 from automl_loss.plugins.task import Task
 from automl_loss.recipe.document import Document
 from automl_loss.recipe.faults import Faults, KeyPath, dotted
 from automl_loss.recipe.messages import describe, validate
-from automl_loss.recipe.sections import Choice, SectionKind
-
-
-class Loaded(Protocol):
-    """What loading a plugin gives, as far as recipes care."""
-
-    @property
-    def plugin(self) -> Plugin:
-        """Where it came from."""
-        ...
-
-    @property
-    def cls(self) -> type[Any]:
-        """The plugin class, with its nested `Config`."""
-        ...
+from automl_loss.recipe.sections import Choice, Loaded, SectionKind
 
 
 class PluginSource(Protocol):
@@ -106,36 +92,30 @@ class SectionReader:
         options: dict[str, Any],
     ) -> Choice | None:
         """The choice of a plugin that can be loaded, with its options checked by its own `Config`."""
-        origin: Plugin | None = None
         try:
-            if name:
-                loaded = self._plugins.load(section.kind, name)
-                origin, plugin = loaded.plugin, loaded.cls
-            else:
-                plugin = _import_task(import_path or "", self._folder)
+            loaded = (
+                self._plugins.load(section.kind, name)
+                if name
+                else _import_task(import_path or "", self._folder)
+            )
         except PluginError as error:
             self._fault((*path, "name" if name else "import"), str(error), plugin=True)
             return None
-        known = (*section.choosers, *section.common_keys)
+        known, cls = (*section.choosers, *section.common_keys), loaded.cls
         try:
-            config = validate(plugin.Config, options, self._document, path, self._faults, known)
+            config = validate(cls.Config, options, self._document, path, self._faults, known)
             plain = {} if config is None else config.model_dump(mode="json", by_alias=True, warnings=False)
-            bad = [] if config is None else _bad_defaults(plugin.Config, plain, options)
+            bad = [] if config is None else _bad_defaults(cls.Config, plain, options)
         except (Exception, SystemExit) as error:  # a plugin's validators are its own code
             message = f"the options of {section.kind} '{name or import_path}' cannot be checked"
             self._fault(path, f"{message}: {type(error).__name__}: {error}.", plugin=True)
             return None
         if bad:
-            owner = str(origin) if origin else f"{section.kind} {import_path!r}"
+            owner = str(loaded.plugin) if name else f"{section.kind} {import_path!r}"
             self._fault(path, f"{owner}: its Config has bad defaults: {'; '.join(bad)}. Mend or upgrade it, or "
                               f"give these options.", plugin=True)  # fmt: skip
             return None
-        if config is None:
-            return None
-        package, version = (
-            (origin.package, origin.version) if origin and not origin.is_local else (None, None)
-        )
-        return Choice(section.kind, name, import_path, plain, plugin, config, package, version)
+        return None if config is None else Choice(section.kind, name, import_path, plain, loaded, config)
 
     def _chosen(
         self, section: SectionKind, at: KeyPath, data: dict[str, Any], default: str | None
@@ -205,7 +185,9 @@ def is_import_path(text: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
 
 
-def _import_task(import_path: str, folder: Path) -> type[Task]:
+def _import_task(import_path: str, folder: Path) -> Loaded:
+    from automl_loss.plugins.loading import LoadedPlugin
+
     try:
         found = import_object(import_path, folder)
     except AutolossError as error:
@@ -214,4 +196,4 @@ def _import_task(import_path: str, folder: Path) -> type[Task]:
         raise PluginError(
             f"{import_path!r} is no task: expected a subclass of automl_loss.Task, got {found!r}."
         )
-    return found
+    return LoadedPlugin(Plugin("task", import_path, LOCAL, "", import_path), found)

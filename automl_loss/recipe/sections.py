@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from automl_loss.engine.corruption import TaskOptions
+from automl_loss.engine.data.corruption import TaskOptions
 from automl_loss.plugins.config import PluginConfig
-from automl_loss.plugins.discovery import PluginKind
+from automl_loss.plugins.discovery import Plugin, PluginKind
 from automl_loss.recipe.model import ExecutorOptions
 
 
@@ -57,6 +57,20 @@ TASKS = "tasks"
 """In place of `task`: a list of such sections, for one loss that serves them all."""
 
 
+class Loaded(Protocol):
+    """A plugin after loading; `automl_loss.plugins.LoadedPlugin` is one."""
+
+    @property
+    def plugin(self) -> Plugin:
+        """Where it came from."""
+        ...
+
+    @property
+    def cls(self) -> type[Any]:
+        """The plugin class, with its nested `Config`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Choice:
     """A plugin and its options, as a recipe chose them.
@@ -66,25 +80,46 @@ class Choice:
         name: the plugin's name, or `package:name`; `None` when it is imported.
         import_path: `package.module:Object`, when it is imported.
         options: all its options, defaults included, as plain data.
-        plugin: the class; `None` for an imported model, which may be any callable and is imported late.
+        loaded: the plugin; `None` for an imported model, which may be any callable and is imported late.
         config: the options as an instance of the class's `Config`; `None` for an imported model.
-        package: the package that the plugin came from; `None` when it is local or imported.
-        version: that package's version.
     """
 
     kind: PluginKind
     name: str | None
     import_path: str | None
     options: Mapping[str, Any]
-    plugin: type[Any] | None = field(default=None, compare=False, repr=False)
+    loaded: Loaded | None = field(default=None, compare=False, repr=False)
     config: PluginConfig | None = field(default=None, compare=False, repr=False)
-    package: str | None = field(default=None, compare=False)
-    version: str | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
         """The name or the import path."""
         return self.name or self.import_path or ""
+
+    @property
+    def cls(self) -> type[Any]:
+        """The plugin class.
+
+        Raises:
+            ValueError: the model is imported by path, and has no plugin class.
+        """
+        if self.loaded is None:
+            raise ValueError(f"{self.kind} {self.label} is imported by path; it has no plugin class.")
+        return self.loaded.cls
+
+    def make(self) -> Any:
+        """The plugin under its options."""
+        return self.cls(self.config)
+
+    @property
+    def package(self) -> str | None:
+        """The package that the plugin came from; `None` when it is local or imported."""
+        return None if self.loaded is None or self.loaded.plugin.is_local else self.loaded.plugin.package
+
+    @property
+    def version(self) -> str | None:
+        """That package's version."""
+        return None if self.loaded is None or self.loaded.plugin.is_local else self.loaded.plugin.version
 
     def to_data(self) -> dict[str, Any]:
         """The section as a recipe writes it, without the common options."""

@@ -12,6 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from automl_loss.after.landscape import QUANTITIES
+from automl_loss.record.atomic import writing
+from automl_loss.record.run_directory import RunPaths
+from automl_loss.report.metric_format import MetricFormat
 from automl_loss.report.names import contestant_name
 from automl_loss.report.style import (
     DASHES,
@@ -25,9 +29,6 @@ from automl_loss.report.style import (
     legend_above,
     new_figure,
 )
-from automl_loss.report.unit import Unit
-from automl_loss.search.atomic import writing
-from automl_loss.search.landscape import FOLDER, QUANTITIES
 
 _LEVELS = 16
 _KEPT = 0.97
@@ -47,7 +48,7 @@ def write_landscape_figures(directory: Path, data: Mapping[str, Any]) -> list[Pa
     Returns:
         The PNG files.
     """
-    folder = directory / FOLDER
+    folder = RunPaths(directory).landscape
     files = []
     with writing(folder):
         folder.mkdir(exist_ok=True)
@@ -77,7 +78,7 @@ def draw_landscape(data: Mapping[str, Any]) -> list[Drawing]:
 
 
 def _surfaces(data: Mapping[str, Any]) -> tuple[Figure, str]:
-    networks, unit = data["networks"], Unit(data["metric"])
+    networks, unit = data["networks"], MetricFormat(data["metric"])
     figure = new_figure(height=7.6, width=6.2)
     panels = figure.subplots(len(QUANTITIES), len(networks), sharex=True, sharey=True, squeeze=False)
     labels = ("own loss\non training rows", "task loss\non validation rows", unit.label("validation"))
@@ -147,7 +148,7 @@ def _contours(axes: Axes, axis: Floats, surface: Floats, scale: Floats) -> Any:
 
 
 def _flatness(data: Mapping[str, Any]) -> tuple[Figure, str]:
-    unit = Unit(data["metric"])
+    unit = MetricFormat(data["metric"])
     figure = new_figure(height=3.3, width=6.2)
     panels = figure.subplots(1, 2)
     columns = (

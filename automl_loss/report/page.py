@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from automl_loss.losses import formula
 from automl_loss.plugins.outcome import Status
 from automl_loss.report.names import ROLE_NAMES
-from automl_loss.report.record import RunRecord
+from automl_loss.report.run_view import RunView
 from automl_loss.report.style import ROLES, Drawing
 from automl_loss.report.typeset import typeset
 
@@ -49,7 +49,7 @@ class Row:
     p: str
 
 
-def render_page(run: RunRecord, drawings: Sequence[Drawing]) -> str:
+def render_page(run: RunView, drawings: Sequence[Drawing]) -> str:
     """The report as one HTML file, which loads nothing."""
     environment = Environment(
         loader=PackageLoader("automl_loss.report"),
@@ -79,7 +79,7 @@ def render_page(run: RunRecord, drawings: Sequence[Drawing]) -> str:
     )
 
 
-def _verdict(run: RunRecord) -> str:
+def _verdict(run: RunView) -> str:
     if run.result is not None:
         return str(run.result["test"]["verdict"])
     if not run.trials:
@@ -92,7 +92,7 @@ def _verdict(run: RunRecord) -> str:
     return f"No result yet: the run is going on, or was interrupted before its final comparison.{best}"
 
 
-def _facts(run: RunRecord) -> dict[str, str]:
+def _facts(run: RunView) -> dict[str, str]:
     """What was run on what, in a line."""
     labels = {}
     for section in ("task", "model", "strategy", "evaluator"):
@@ -101,7 +101,7 @@ def _facts(run: RunRecord) -> dict[str, str]:
     return {**labels, "seed": str(run.recipe.get("seed", "–"))}
 
 
-def _meaning(run: RunRecord) -> str:
+def _meaning(run: RunView) -> str:
     if run.loss is None or run.problem is None:
         return ""
     meaning = _MEANING if run.loss.space == "prediction" else _RAW_MEANING
@@ -109,7 +109,7 @@ def _meaning(run: RunRecord) -> str:
     return f"{meaning[run.problem.kind]}{scaled}"
 
 
-def _beats(run: RunRecord) -> bool:
+def _beats(run: RunView) -> bool:
     """Whether the test supports that the returned loss is better than the task loss."""
     difference = None if run.result is None else run.result["test"]["difference"]
     if difference is None or difference["mean"] is None or difference["p_value"] >= _LEVEL:
@@ -117,7 +117,7 @@ def _beats(run: RunRecord) -> bool:
     return bool((difference["mean"] < 0) == run.lower_is_better)
 
 
-def _last_step_warning(run: RunRecord) -> str | None:
+def _last_step_warning(run: RunView) -> str | None:
     """What changes for someone who trains to the last step rather than to the best validation."""
     if run.result is None:
         return None
@@ -135,7 +135,7 @@ def _last_step_warning(run: RunRecord) -> str | None:
     )
 
 
-def _row(run: RunRecord, role: str, entry: Mapping[str, Any]) -> Row:
+def _row(run: RunView, role: str, entry: Mapping[str, Any]) -> Row:
     unit, difference = run.unit, entry.get("difference")
     cells = {"difference": "–", "interval": "–", "p": "–"}
     if difference is not None and difference["mean"] is not None:
@@ -156,7 +156,7 @@ def _row(run: RunRecord, role: str, entry: Mapping[str, Any]) -> Row:
     )
 
 
-def _statuses(run: RunRecord) -> list[tuple[str, int, Markup]]:
+def _statuses(run: RunView) -> list[tuple[str, int, Markup]]:
     """Status, number of candidates, and advice; only those that occurred."""
     counts = Counter(trial.status for trial in run.candidates)
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automl_loss.search.atomic import replace_text, writing
+from automl_loss.record.atomic import replace_text, writing
 
 
 def write_report(directory: Path) -> Path:
@@ -23,23 +23,23 @@ def write_report(directory: Path) -> Path:
     Raises:
         AutolossError: it is no run directory, one of its files is broken, or the report cannot be written.
     """
+    from automl_loss.after.landscape import FILE, read_landscape
     from automl_loss.report.figures import draw_figures
     from automl_loss.report.landscape import draw_landscape
     from automl_loss.report.page import render_page
-    from automl_loss.report.record import RunRecord
-    from automl_loss.search.landscape import FILE, FOLDER, read_landscape
+    from automl_loss.report.run_view import RunView
 
     directory = Path(directory)
-    run = RunRecord.read(directory)
+    run = RunView.read(directory)
     drawings = draw_figures(run)
-    folder = directory / "figures"
+    folder = run.paths.figures
     with writing(folder):
         folder.mkdir(exist_ok=True)
         for drawing in drawings:
             (folder / f"{drawing.name}.png").write_bytes(drawing.png)
             (folder / f"{drawing.name}.svg").write_text(drawing.svg, encoding="utf-8")
-    if (directory / FOLDER / FILE).exists():
+    if (run.paths.landscape / FILE).exists():
         drawings += draw_landscape(read_landscape(directory))
-    page = directory / "report.html"
+    page = run.paths.report
     replace_text(page, render_page(run, drawings))
     return page

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automl_loss.plugins.outcome import Outcome, Status
+from automl_loss.plugins.outcome import Outcome
 
 _MOST_ASKS = 10
 
@@ -16,28 +16,26 @@ class Budget:
     """Limits of a search.
 
     Args:
-        candidates: candidates that are tuned or trained. Pruned ones count by their share of the steps, tuning
-            included where their metrics tell it (`share`); cached and rejected ones are free.
+        candidates: candidates that are tuned or trained; each counts by its `Outcome.cost`.
         minutes: wall time, added up over resumptions; `None`: no limit.
     """
 
     candidates: int
     minutes: float | None = None
 
-    def remaining(self, outcomes: Mapping[int, Outcome], full_steps: float) -> int:
-        """Candidates that may still be trained.
+    def remaining(self, outcomes: Mapping[int, Outcome]) -> int:
+        """Candidates that may still be trained, given all outcomes so far by id."""
+        return max(0, math.ceil(self.candidates - spent(outcomes)))
+
+    def reason(self, outcomes: Mapping[int, Outcome], asked: int, seconds: float) -> str | None:
+        """Why the search is over, or `None`.
 
         Args:
-            outcomes: all outcomes so far by id; the task loss, id 0, is free.
-            full_steps: training steps of a candidate that is not pruned.
+            outcomes: all so far by id.
+            asked: number of candidates asked for.
+            seconds: wall time of the search.
         """
-        return max(0, math.ceil(self.candidates - spent(outcomes, full_steps)))
-
-    def reason(
-        self, outcomes: Mapping[int, Outcome], full_steps: float, asked: int, seconds: float
-    ) -> str | None:
-        """Why the search is over, or `None`."""
-        if self.remaining(outcomes, full_steps) == 0:
+        if self.remaining(outcomes) == 0:
             return f"the budget of {self.candidates} candidates is spent"
         if asked >= _MOST_ASKS * self.candidates:
             return (
@@ -49,16 +47,6 @@ class Budget:
         return None
 
 
-def spent(outcomes: Mapping[int, Outcome], full_steps: float) -> float:
-    """Candidates of the budget that were used."""
-    total = 0.0
-    for outcome in outcomes.values():
-        if outcome.id == 0 or outcome.source_id is not None:
-            continue  # an equivalent of a diverged candidate was not trained, either
-        if outcome.status in (Status.EVALUATED, Status.DIVERGED):
-            total += 1.0
-        elif outcome.status is Status.REJECTED and outcome.metrics:
-            total += 1.0  # by the filter after tuning: the tuning was paid for
-        elif outcome.status is Status.PRUNED:
-            total += min(1.0, outcome.metrics.get("share", outcome.steps / full_steps))
-    return total
+def spent(outcomes: Mapping[int, Outcome]) -> float:
+    """Candidates of the budget that were used; the task loss, id 0, is free."""
+    return sum((outcome.cost for outcome in outcomes.values() if outcome.id != 0), start=0.0)

@@ -22,11 +22,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from automl_loss.engine.engine import Engine
 from automl_loss.losses.base import Loss
 from automl_loss.plugins.candidate import Candidate
-from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.training_engine import TrainingEngine
 from automl_loss.recipe.model import FilterSettings
+from automl_loss.record.workers import Workers
 
 LEAST_GRADIENT = 1e-6
 """Gradient norm of a loss at the initial network, over the task loss's, below which it trains nothing."""
@@ -98,17 +98,17 @@ class Screen:
     Args:
         settings: which filters are on.
         engine: measures.
-        executor: where.
+        workers: where.
         chunk: most losses that are measured as one.
     """
 
     def __init__(
-        self, settings: FilterSettings, engine: Engine, executor: Executor, chunk: int = _CHUNK
+        self, settings: FilterSettings, engine: TrainingEngine, workers: Workers, chunk: int = _CHUNK
     ) -> None:
         self.archive = Archive()
         self._settings = settings
         self._engine = engine
-        self._executor = executor
+        self._workers = workers
         self._chunk = chunk
 
     def screen(self, candidates: Sequence[Candidate]) -> Verdict:
@@ -151,7 +151,7 @@ class Screen:
         losses = [candidate.loss for candidate in candidates]
         stage = partial(measure, self._engine, self._settings)
         chunks = [losses[start : start + self._chunk] for start in range(0, len(losses), self._chunk)]
-        return [found for chunk in self._executor.map(stage, chunks) for found in chunk]
+        return [found for chunk in self._workers.in_order(stage, chunks) for found in chunk]
 
     def _objection(self, found: Measurement) -> tuple[str | None, str]:
         if self._settings.gradient and not LEAST_GRADIENT <= found.gradient < math.inf:
@@ -178,7 +178,7 @@ class Measurement:
     signature: Signature | None
 
 
-def measure(engine: Engine, settings: FilterSettings, losses: Sequence[Loss]) -> list[Measurement]:
+def measure(engine: TrainingEngine, settings: FilterSettings, losses: Sequence[Loss]) -> list[Measurement]:
     """Stage: measurements of a chunk of losses; pure, runs in a worker."""
     ratios = engine.gradient_ratios(losses).tolist()
     usable = [

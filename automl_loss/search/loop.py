@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
-from automl_loss.engine.engine import Engine
 from automl_loss.errors import PluginError, ResumeError
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.evaluator import Context
-from automl_loss.plugins.executor import Executor
-from automl_loss.plugins.guard import GuardedEvaluator, GuardedStrategy
 from automl_loss.plugins.outcome import Outcome, Status
+from automl_loss.record.ledger import Ledger
+from automl_loss.record.recording import Recording
 from automl_loss.search.budget import Budget, spent
 from automl_loss.search.filters import Screen
-from automl_loss.search.ledger import Ledger
-from automl_loss.search.paused_files import PausedFiles
+from automl_loss.search.from_recipe import RunObjects
+from automl_loss.search.generation_map import GenerationMap
 from automl_loss.search.progress import Progress, Stopwatch
-from automl_loss.search.recorded_map import RecordedMap
 from automl_loss.seeds import generator
 
 
@@ -57,6 +55,18 @@ class SearchState:
         return {status.value: tally[status.value] for status in Status}
 
 
+class Listener(Protocol):
+    """Who is told how a search goes."""
+
+    def notify(self, progress: Progress) -> None:
+        """Take a message."""
+        ...
+
+    def generation(self, state: SearchState) -> None:
+        """A generation is recorded."""
+        ...
+
+
 class SearchLoop:
     """Runs a strategy against an evaluator until it is done or the budget is spent.
 
@@ -64,50 +74,29 @@ class SearchLoop:
     is missing is computed. A resumed search therefore equals an uninterrupted one.
 
     Args:
-        strategy: proposes.
-        evaluator: evaluates what passes the filters.
-        engine: at the learning rate of the search.
-        screen: the filters.
-        executor: where stages run.
-        ledger: keeps outcomes and chunk records.
-        budget: limits.
-        chunk: most candidates in a chunk.
+        run: the objects of the run; its engine is at the learning rate of the search.
+        ledger: keeps outcomes.
+        recording: keeps chunks.
         watch: takes the time by stage.
-        notify: called with progress.
-        on_generation: called after each generation is recorded.
-        paused: folder for training runs that wait between stages; `None`: they are kept in memory.
+        listener: is told how it goes.
     """
 
     def __init__(
-        self,
-        strategy: GuardedStrategy,
-        evaluator: GuardedEvaluator,
-        engine: Engine,
-        screen: Screen,
-        executor: Executor,
-        ledger: Ledger,
-        budget: Budget,
-        chunk: int,
-        watch: Stopwatch,
-        notify: Callable[[Progress], None],
-        on_generation: Callable[[SearchState], None],
-        paused: Path | None = None,
+        self, run: RunObjects, ledger: Ledger, recording: Recording, watch: Stopwatch, listener: Listener
     ) -> None:
         self.state = SearchState()
-        self._strategy = strategy
-        self._evaluator = evaluator
-        self._engine = engine
-        self._screen = screen
-        self._executor = executor
+        self._strategy = run.strategy
+        self._evaluator = run.evaluator
+        self._engine = run.engine
+        self._primitives = run.primitives
+        self._screen = Screen(run.recipe.filters, run.engine, recording.workers)
+        self._budget = Budget(run.recipe.budget.candidates, run.recipe.budget.minutes)
         self._ledger = ledger
-        self._budget = budget
-        self._chunk = chunk
+        self._recording = recording
         self._watch = watch
-        self._notify = notify
-        self._on_generation = on_generation
-        self._paused = None if paused is None else PausedFiles(paused)
+        self._listener = listener
         self._recorded = {i: o for i, o in ledger.outcomes().items() if o.status is not Status.FAILED}
-        self._spent_before: float = sum(ledger.recall_prefix("elapsed/").values())
+        self._spent_before: float = sum(recording.records.recall_prefix("elapsed/").values())
         self._spent = 0.0
         self._generation = 0
         self._generations: list[range] = []
@@ -133,10 +122,11 @@ class SearchLoop:
             if candidates[-1].id > replayed:
                 # Replaying what is on record costs the user nothing of `budget.minutes`.
                 self._spent += time.perf_counter() - begun
-                self._ledger.remember(f"elapsed/{self._ledger.session}", self._spent)
+                records = self._recording.records
+                records.remember(f"elapsed/{records.session}", self._spent)
             self._generations.append(range(candidates[0].id, candidates[-1].id + 1))
             self._finish_generation()
-        self._forget_paused()
+        self._map(0).forget_paused()
         return self.state
 
     # One generation
@@ -146,13 +136,13 @@ class SearchLoop:
         with self._watch.stage("filters"):
             verdict = self._screen.screen(candidates)
         self.state.hits.append(verdict.hits)
-        allowed = self._budget.remaining(self.state.outcomes, self._full_steps)
+        allowed = self._budget.remaining(self.state.outcomes)
         survivors = verdict.survivors[:allowed]
         missing = [c for c in survivors if c.id not in self._recorded]
-        chunk_of: dict[int, str] = {}
+        mapped = self._map(candidates[0].id)
         evaluated = {c.id: self._recorded[c.id] for c in survivors if c.id in self._recorded}
         if missing:
-            fresh = self._evaluate(survivors, chunk_of)
+            fresh = self._evaluate(survivors, mapped)
             evaluated |= {outcome.id: outcome for outcome in fresh if outcome.id not in evaluated}
         ordered = []
         for candidate in candidates:
@@ -164,10 +154,10 @@ class SearchLoop:
             self.state.outcomes[outcome.id] = outcome
         with self._watch.stage("ledger"), self._ledger.batch():
             for candidate, outcome in zip(candidates, ordered, strict=False):
-                self._record(candidate, outcome, chunk_of.get(candidate.id, ""))
+                self._record(candidate, outcome, mapped.chunk_of.get(candidate.id, ""))
         if missing:
             # Not while replaying: what waits there then belongs to the generation that was interrupted.
-            self._forget_paused()
+            mapped.forget_paused()
         return ordered
 
     def _settle(
@@ -196,26 +186,30 @@ class SearchLoop:
                 source_id=origin,
                 steps=0.0,
                 seconds=0.0,
+                cost=0.0,
                 message=f"equivalent to candidate {origin}",
             )
         return None
 
-    def _evaluate(self, survivors: Sequence[Candidate], chunk_of: dict[int, str]) -> list[Outcome]:
+    def _map(self, first: int) -> GenerationMap:
+        """What runs the stages of this generation, whose first candidate has id `first`."""
         finished: dict[int, Outcome] = {}
 
         def on_chunk(found: Sequence[Outcome]) -> None:
             finished.update({outcome.id: outcome for outcome in found})
             self._report("", extra=finished)
 
+        guard = self._evaluator.stages(first, len(self._generations))
+        return GenerationMap(self._recording, self._generation, self._primitives, guard, on_chunk)
+
+    def _evaluate(self, survivors: Sequence[Candidate], mapped: GenerationMap) -> list[Outcome]:
         context = Context(
             problem=self._engine.problem,
             engine=self._engine,
             archive=MappingProxyType(self.state.outcomes),
-            rng=generator(self._engine.source.seed, "evaluator", self._generation),
-            map=RecordedMap(
-                self._executor, self._ledger, self._chunk, self._generation, chunk_of, on_chunk, self._paused
-            ),
-            report=on_chunk,
+            rng=generator(self._engine.seed, "evaluator", self._generation),
+            map=mapped,
+            report=mapped.on_chunk,
             generations=tuple(self._generations),
             say=self._report,
         )
@@ -226,20 +220,16 @@ class SearchLoop:
         if candidate.id not in self._recorded:
             self._ledger.record(outcome, candidate, chunk=chunk, lr=candidate.lr(self._engine.lr))
 
-    def _forget_paused(self) -> None:
-        if self._paused is not None:
-            self._paused.clear()
-
     def _evaluate_task_loss(self) -> None:
         """The task loss is trial 0: "is it better than what I have?" is answered from the first minute on."""
         candidate = Candidate(0, task_loss(self._engine.problem), generation=-1)
         self._generation = -1
         self._screen.screen([candidate])
         self.state.candidates[0] = candidate
-        chunk_of: dict[int, str] = {}
-        outcome = self._recorded.get(0) or self._evaluate([candidate], chunk_of)[0]
+        mapped = self._map(0)
+        outcome = self._recorded.get(0) or self._evaluate([candidate], mapped)[0]
         self.state.outcomes[0] = outcome
-        self._record(candidate, outcome, chunk_of.get(0, ""))
+        self._record(candidate, outcome, mapped.chunk_of.get(0, ""))
         self._generation = 0
         if not outcome.status.completed:
             self._report(f"the task loss itself did not train: {outcome.message}")
@@ -280,35 +270,29 @@ class SearchLoop:
             f"this one."
         )
 
-    @property
-    def _full_steps(self) -> float:
-        return float(self._engine.training.steps * self._engine.training.seeds)
-
     def _over(self) -> bool:
         if not self.state.reason:
             # A run that the clock stopped, stops where it did before when it is resumed, unless it is given more time.
             asked = len(self.state.candidates) - 1
             replaying = asked < max(self._recorded, default=0)
             seconds = 0.0 if replaying else self._spent_before + self._spent
-            self.state.reason = (
-                self._budget.reason(self.state.outcomes, self._full_steps, asked, seconds) or ""
-            )
+            self.state.reason = self._budget.reason(self.state.outcomes, asked, seconds) or ""
         return bool(self.state.reason)
 
     def _finish_generation(self) -> None:
         ranked = self.state.ranked
         self.state.best_by_generation.append(ranked[0].fitness if ranked else None)
-        self._on_generation(self.state)
+        self._listener.generation(self.state)
         self._report("", ended=True)
         self._generation += 1
 
     def _report(self, message: str, extra: dict[int, Outcome] | None = None, *, ended: bool = False) -> None:
         outcomes = {**self.state.outcomes, **(extra or {})}
         merged = replace(self.state, outcomes=outcomes)
-        self._notify(
+        self._listener.notify(
             Progress(
                 stage="search",
-                done=min(float(self._budget.candidates), spent(outcomes, self._full_steps)),
+                done=min(float(self._budget.candidates), spent(outcomes)),
                 total=float(self._budget.candidates),
                 generation=self._generation,
                 generation_done=ended,

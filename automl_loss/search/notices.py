@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from automl_loss.expression import Expression, Primitive, compile_program, constant
-from automl_loss.search.setup import Setup
+from automl_loss.search.from_recipe import RunObjects
 
 
-def notices(setup: Setup) -> list[str]:
+def notices(run: RunObjects) -> list[str]:
     """Sentences for a person, for `--dry-run` and the start of a run; none where all is at its best.
 
     Tasks say what they took for granted, and rows that cannot be drawn anew are named. So are primitives without
     an instruction of the compiled kernels, with where they come from: a loss that uses one is differentiated by
     autograd, alone; its neighbours stay on the kernel.
     """
-    said = [sentence for engine in setup.engine.parts for sentence in engine.task.notices()]
-    return list(dict.fromkeys([*said, *_not_redrawn(setup), *_slow_primitives(setup)]))
+    said = [sentence for engine in run.engine.parts for sentence in engine.task.notices()]
+    return list(dict.fromkeys([*said, *_not_redrawn(run), *_slow_primitives(run)]))
 
 
-def _not_redrawn(setup: Setup) -> list[str]:
-    if not setup.recipe.finalists.redraw or setup.engine.redrawable:
+def _not_redrawn(run: RunObjects) -> list[str]:
+    if not run.recipe.finalists.redraw or run.engine.redrawable:
         return []
     return [
         "finalists.redraw: training and validation rows are not of one kind here (imbalance, clean_validation, or a "
@@ -26,10 +26,10 @@ def _not_redrawn(setup: Setup) -> list[str]:
     ]
 
 
-def _slow_primitives(setup: Setup) -> list[str]:
-    if setup.engine.device.type != "cpu":
+def _slow_primitives(run: RunObjects) -> list[str]:
+    if run.engine.device.type != "cpu":
         return []
-    primitives, choice = setup.primitives, setup.recipe.primitives
+    primitives, choice = run.primitives, run.recipe.primitives
     slow = [word.name for word in (*primitives.functions, *primitives.terminals) if not _has_kernel(word)]
     if not slow:
         return []

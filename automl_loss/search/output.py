@@ -6,16 +6,16 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from automl_loss.engine.joint import JointEngine
+from automl_loss.engine.several_tasks import SeveralTasks
+from automl_loss.final.result import Result
 from automl_loss.losses.base import Loss
 from automl_loss.losses.module import render_module
 from automl_loss.plugins.outcome import Outcome
-from automl_loss.search.atomic import replace_text
-from automl_loss.search.leaderboard import LeaderboardRow, write_leaderboard
+from automl_loss.record.atomic import replace_text
+from automl_loss.record.leaderboard import LeaderboardRow, write_leaderboard
+from automl_loss.record.run_directory import RunDirectory
+from automl_loss.search.from_recipe import RunObjects
 from automl_loss.search.loop import SearchState
-from automl_loss.search.result import Result
-from automl_loss.search.run_directory import RunDirectory
-from automl_loss.search.setup import Setup
 
 
 class Output:
@@ -23,11 +23,11 @@ class Output:
 
     Args:
         directory: the run directory.
-        setup: the run's objects; replaced once the learning rate is known.
+        objects: the run's objects; replaced once the learning rate is known.
     """
 
-    def __init__(self, directory: RunDirectory, setup: Setup) -> None:
-        self.setup = setup
+    def __init__(self, directory: RunDirectory, objects: RunObjects) -> None:
+        self.objects = objects
         self._directory = directory
 
     def generation(self, state: SearchState) -> None:
@@ -41,7 +41,7 @@ class Output:
         self.generation(state)
         best = next((outcome for outcome in state.ranked if outcome.status.completed), None)
         if best is not None and best.fitness is not None:
-            metric = self.setup.engine.metric
+            metric = self.objects.engine.metric
             self._loss(best.loss, f"candidate {best.id}, validation {metric.name} {metric.shown(best.fitness):.4g}; "
                                   f"not yet retrained")  # fmt: skip
 
@@ -51,8 +51,8 @@ class Output:
         replace_text(self._directory.result, json.dumps(result.data, indent=2, allow_nan=False) + "\n")
 
     def _loss(self, loss: Loss, origin: str) -> None:
-        engine, problem = self.setup.engine, self.setup.problem
-        if isinstance(engine, JointEngine):
+        engine, problem = self.objects.engine, self.objects.problem
+        if isinstance(engine, SeveralTasks):
             # The scale is each task's own; the first task's stands in the files that every run has.
             own = [engine.own([loss], task)[0] for task in engine.engines]
             for label, task, each in zip(engine.labels, engine.engines, own, strict=True):
@@ -62,7 +62,7 @@ class Output:
         data = {
             "schema": 1,
             "loss": loss.to_json(),
-            "primitives": self.setup.recipe.primitives.to_data(),
+            "primitives": self.objects.recipe.primitives.to_data(),
             "problem": dataclasses.asdict(problem),
             "origin": origin,
         }
@@ -74,7 +74,7 @@ class Output:
 
     def _row(self, rank: int, outcome: Outcome, state: SearchState) -> LeaderboardRow:
         candidate = state.candidates[outcome.id]
-        engine = self.setup.engine
+        engine = self.objects.engine
         return LeaderboardRow(
             rank=rank,
             id=outcome.id,

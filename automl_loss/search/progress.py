@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl_loss.engine import clock
+from automl_loss.engine.clock import WAITING
 from automl_loss.plugins.outcome import Outcome
-from automl_loss.search.timed_executor import WAITING
 
 STAGES = ("training", "kernels", "tuning", "filters", "strategy", "ledger", "table", "other", WAITING)
 """Stages of a search's profile; `Stopwatch.profile` says what they are."""

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from automl_loss.engine.joint import JointEngine
+from automl_loss.engine.several_tasks import SeveralTasks
 from automl_loss.errors import EvaluationError, Interrupted, NoValidCandidateError
+from automl_loss.final.finalists import Finalist, best_handcrafted, choose, final_round
+from automl_loss.final.learning_rate import RateTrial, default_grid, select_lr
+from automl_loss.final.result import Result
+from automl_loss.final.retraining import RetrainingPlan, retrain
+from automl_loss.final.several_tasks import retrain_jointly, with_base
+from automl_loss.final.training_runs import TrainingRuns
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
-from automl_loss.search.budget import Budget
-from automl_loss.search.filters import Screen
-from automl_loss.search.finalists import Finalist, best_handcrafted, choose, final_round
-from automl_loss.search.joint import JointlyRetrained, retrain_jointly, with_base
-from automl_loss.search.lanes import LaneTrainer
-from automl_loss.search.learning_rate import default_grid, select_lr
-from automl_loss.search.ledger import Ledger
+from automl_loss.record.chunk_records import ChunkRecords
+from automl_loss.record.ledger import Ledger
+from automl_loss.record.recording import Recording
+from automl_loss.record.run_directory import RunDirectory
+from automl_loss.record.workers import Workers
+from automl_loss.search.from_recipe import RunObjects, chunk_size
 from automl_loss.search.loop import SearchLoop, SearchState
 from automl_loss.search.notices import notices
 from automl_loss.search.output import Output
 from automl_loss.search.progress import Callback, Progress, Stopwatch, overhead
-from automl_loss.search.result import SCHEMA, Result, test_json
-from automl_loss.search.retraining import Retrained, on_clean_rows, retrain
-from automl_loss.search.run_directory import RunDirectory
-from automl_loss.search.setup import Setup, task_labels
-from automl_loss.search.timed_executor import TimedExecutor
-from automl_loss.search.verdict import against_task_loss, verdict
-from automl_loss.search.versions import versions
+from automl_loss.search.provenance import provenance
+from automl_loss.search.result_data import FinalRound, result_data
 
 _TIME = "time/"
 """Chunk records of what each session took, by session."""
@@ -38,20 +37,22 @@ class Run:
     """A run in its directory. `execute` may be called once.
 
     Args:
-        setup: the run's objects.
+        objects: of the run.
         directory: held under its lock by the caller for as long as the run lasts.
         callback: called with progress, in the main process.
     """
 
-    def __init__(self, setup: Setup, directory: RunDirectory, callback: Callback | None = None) -> None:
-        self._executor = TimedExecutor(setup.executor)
-        self._setup = replace(setup, executor=self._executor)
-        self._recipe = setup.recipe
+    def __init__(
+        self, objects: RunObjects, directory: RunDirectory, callback: Callback | None = None
+    ) -> None:
+        self._objects = objects
+        self._recipe = objects.recipe
         self._directory = directory
         self._callback = callback
         self._watch = Stopwatch()
+        self._output = Output(directory, objects)
+        self._workers = Workers(objects.executor)
         self._state = SearchState()
-        self._joint: JointlyRetrained | None = None
 
     def execute(self) -> Result:
         """Search, choose, retrain and write everything.
@@ -60,76 +61,79 @@ class Run:
             Interrupted: by Ctrl-C, after what was found has been written.
             NoValidCandidateError: no candidate trained.
         """
-        setup = self._setup
-        output = Output(self._directory, setup)
-        for notice in notices(setup):
-            self._notify(Progress("search", message=notice))
+        for notice in notices(self._objects):
+            self.notify(Progress("search", message=notice))
         try:
             name, storage = self._recipe.name, self._recipe.storage
             with self._watch.stage("ledger"):
-                opened = Ledger.open(self._directory, name, storage, setup.primitives)
+                opened = Ledger.open(self._directory, name, storage, self._objects.primitives)
+                opened.chunks.identify(lambda: provenance(self._objects))
             with closing(opened) as ledger:
                 # Until this run ends there is no result: an earlier one would stand beside a newer loss.
                 self._directory.result.unlink(missing_ok=True)
-                self._watch.resume(ledger.recall_prefix(_TIME).values())
+                self._watch.resume(ledger.chunks.recall_prefix(_TIME).values())
                 try:
-                    return self._phases(setup, ledger, output)
+                    return self._phases(ledger)
                 except KeyboardInterrupt:
-                    self._keep_time(ledger)
+                    self._keep_time(ledger.chunks)
                     raise
         except KeyboardInterrupt:
-            output.found_so_far(self._state)
+            self._output.found_so_far(self._state)
             raise Interrupted(self._interruption()) from None
         finally:
-            setup.executor.close()
+            self._workers.close()
 
-    def _phases(self, setup: Setup, ledger: Ledger, output: Output) -> Result:
+    def _phases(self, ledger: Ledger) -> Result:
+        chunk = chunk_size(self._recipe, self._objects.engine)
+        recording = Recording(self._workers, ledger.chunks, self._directory.path, chunk, self._count)
+        runs = TrainingRuns(self._objects.engine, recording)
         with self._watch.stage("other"):
             with self._watch.phase("learning_rate"):
-                setup = self._with_lr(setup, ledger)
-            output.setup = setup
-            loop = self._loop(setup, ledger, output)
+                runs = self._at_its_rate(runs)
+            self._objects = self._output.objects = replace(self._objects, engine=runs.engine)
+            loop = SearchLoop(self._objects, ledger, recording, self._watch, _Listener(self, ledger.chunks))
             self._state = loop.state
             with self._watch.phase("search"):
                 state = loop.run()
-        self._watch.end_search(self._executor.workers)
-        self._keep_time(ledger)
-        output.found_so_far(state)
-        trainer = self._trainer(setup, ledger)
-        finalists = self._finalists(trainer, setup, state)
-        self._keep_time(ledger)
-        retrained, returned = self._retrain(trainer, finalists)
-        self._keep_time(ledger)
-        metric, problem = setup.engine.metric, setup.problem
-        sentence = verdict(retrained, returned, metric, problem.task_loss)
-        data = self._data(setup, state, finalists, retrained, returned, sentence, ledger)
-        loss = retrained.contestants[returned].loss
-        result = Result(self._directory.path, loss, sentence, data, dict(state.outcomes), tuple(finalists))
-        output.final(result)
-        self._notify(Progress("done", message=sentence))
+        self._watch.end_search(self._workers.count)
+        self._keep_time(ledger.chunks)
+        self._output.found_so_far(state)
+        finalists = self._finalists(runs, state)
+        self._keep_time(ledger.chunks)
+        final = self._retrain(runs, finalists)
+        self._keep_time(ledger.chunks)
+        result = self._result(state, final, ledger, chunk)
+        self._output.final(result)
+        self.notify(Progress("done", message=result.verdict))
         return result
+
+    def _result(self, state: SearchState, final: FinalRound, ledger: Ledger, chunk: int) -> Result:
+        number = final.winner.id
+        data = result_data(
+            self._objects, state, final, None if number is None else ledger.trial_number(number)
+        )
+        data["name"], data["phases"] = self._directory.path.name, self._watch.phases
+        data["search"] |= {**self._searched(), "chunk": chunk}
+        outcomes, sentence = dict(state.outcomes), str(data["test"]["verdict"])
+        return Result(self._directory.path, final.loss, sentence, data, outcomes, final.finalists)
 
     # Phases
 
-    def _with_lr(self, setup: Setup, ledger: Ledger) -> Setup:
-        trainer = self._trainer(setup, ledger)
-        if isinstance(setup.engine, JointEngine):
-            joint = with_base(
-                trainer, setup.engine, lambda own, label: self._best_lr(own, f"learning-rate-{label}")
-            )
-            return replace(setup, engine=joint)
-        if setup.engine.training.lr != "auto":
-            return setup
-        return replace(setup, engine=setup.engine.with_lr(self._best_lr(trainer, "learning-rate")))
+    def _at_its_rate(self, runs: TrainingRuns) -> TrainingRuns:
+        """The engine at the learning rate of the search; with several tasks, each at its own."""
+        engine = runs.engine
+        if isinstance(engine, SeveralTasks):
+            joint = with_base(runs, engine, lambda own, label: self._best_lr(own, f"learning-rate-{label}"))
+            return replace(runs, engine=joint)
+        if engine.training.lr != "auto":
+            return runs
+        return runs.under(engine.with_lr(self._best_lr(runs, "learning-rate")))
 
-    def _best_lr(self, trainer: LaneTrainer, stage: str) -> float:
+    def _best_lr(self, runs: TrainingRuns, stage: str) -> float:
         """The task loss's best learning rate for partial training."""
-        engine = trainer.engine
-        loss = task_loss(engine.problem)
-        selection = select_lr(
-            trainer, stage, [loss], default_grid(engine.training.optimizer),
-            engine.training.steps, progress=self._counter("learning_rate"),
-        )[0]  # fmt: skip
+        settings, loss = runs.engine.training, task_loss(runs.engine.problem)
+        trial = RateTrial(default_grid(settings.optimizer), runs.schedule(settings.steps))
+        (selection,) = select_lr(runs.during("learning_rate"), stage, [loss], trial)
         if selection.fitness == float("inf"):
             rates = ", ".join(f"{lr:g}" for lr, _ in selection.tried)
             raise EvaluationError(
@@ -138,58 +142,26 @@ class Run:
             )
         return selection.lr
 
-    def _loop(self, setup: Setup, ledger: Ledger, output: Output) -> SearchLoop:
-        recipe = self._recipe
-        return SearchLoop(
-            strategy=setup.strategy,
-            evaluator=setup.evaluator,
-            engine=setup.engine,
-            screen=Screen(recipe.filters, setup.engine, setup.executor),
-            executor=setup.executor,
-            ledger=ledger,
-            budget=Budget(recipe.budget.candidates, recipe.budget.minutes),
-            chunk=setup.chunk,
-            watch=self._watch,
-            notify=self._notify,
-            on_generation=self._after_generation(output, ledger),
-            paused=self._directory.path / "paused",
-        )
-
-    def _finalists(self, trainer: LaneTrainer, setup: Setup, state: SearchState) -> list[Finalist]:
-        settings = self._recipe.finalists
+    def _finalists(self, runs: TrainingRuns, state: SearchState) -> list[Finalist]:
+        settings, engine = self._recipe.finalists, runs.engine
         chosen = choose(state.outcomes.values(), settings.count)
         if not chosen:
-            if len(state.candidates) == 1:
-                raise NoValidCandidateError(
-                    f"strategy {self._recipe.strategy.label} asked for no candidate at all."
-                )
-            raise NoValidCandidateError(
-                f"none of {len(state.candidates) - 1} candidates trained to a finite fitness ({_counted(state)}). "
-                f"`leaderboard.csv` gives each one's reason; a longer budget, other primitives or fewer filters may "
-                f"help."
-            )
-        lr = setup.engine.lr
+            raise NoValidCandidateError(_nothing_trained(state, self._recipe.strategy.label))
+        grid = tuple(engine.lr * factor for factor in settings.lr_factors)
+        trial = RateTrial(grid, runs.schedule(settings.steps), seeds=1)
         with self._watch.phase("handcrafted"):
-            handcrafted = best_handcrafted(
-                trainer,
-                lr,
-                settings.lr_factors,
-                settings.steps,
-                settings.handcrafted,
-                self._counter("handcrafted"),
-            )
+            handcrafted = best_handcrafted(runs.during("handcrafted"), trial, settings.handcrafted)
         found = {outcome.loss.key for outcome in chosen}
         rivals = [loss for loss in handcrafted if loss.key not in found]
+        redrawn = tuple(range(settings.seeds)) if settings.redraw and engine.redrawable else (None,)
+        trial = replace(trial, seeds=settings.seeds, rows=redrawn)
         with self._watch.phase("finalists"):
-            return final_round(
-                trainer, chosen, rivals, lr, settings.lr_factors, settings.steps, settings.seeds,
-                self._counter("finalists"), redraw=settings.redraw and setup.engine.redrawable,
-            )  # fmt: skip
+            return final_round(runs.during("finalists"), chosen, rivals, trial)
 
-    def _retrain(self, trainer: LaneTrainer, finalists: list[Finalist]) -> tuple[Retrained, str]:
-        """Retrain the best found and the best handcrafted loss beside the task loss; returns who is returned."""
+    def _retrain(self, runs: TrainingRuns, finalists: list[Finalist]) -> FinalRound:
+        """Retrain the best found and the best handcrafted loss beside the task loss."""
         settings = self._recipe.retraining
-        usual = task_loss(trainer.engine.problem)
+        usual = task_loss(runs.engine.problem)
         losses: dict[str, Loss] = {"task_loss": usual}
         for finalist in finalists:
             name = "handcrafted" if finalist.id is None else "found"
@@ -199,157 +171,74 @@ class Run:
         returned = (
             "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
         )
-        lr = None if settings.lr == "auto" else settings.lr
+        schedule = runs.schedule(settings.steps)
         if settings.milestones is not None:
-            trainer = trainer.under(trainer.engine.with_training(milestones=settings.milestones))
+            schedule = replace(schedule, milestones=settings.milestones)
+        plan = RetrainingPlan(schedule, settings.seeds, None if settings.lr == "auto" else settings.lr)
         with self._watch.phase("retraining"):
-            if isinstance(trainer.engine, JointEngine):
-                self._joint = retrain_jointly(
-                    trainer, trainer.engine, losses, settings.steps, settings.seeds, lr, self._counter
-                )
-                return self._joint.whole, returned
-            retrained = retrain(
-                trainer, losses, settings.steps, settings.seeds, lr, self._counter,
-                elsewhere=on_clean_rows(trainer),
-            )  # fmt: skip
-        return retrained, returned
-
-    def _trainer(self, setup: Setup, ledger: Ledger) -> LaneTrainer:
-        folder = self._directory.path / "retraining"
-        return LaneTrainer(setup.engine, setup.executor, ledger, setup.chunk, folder)
+            if isinstance(runs.engine, SeveralTasks):
+                joint = retrain_jointly(runs, runs.engine, losses, plan)
+                return FinalRound(tuple(finalists), joint.whole, returned, joint)
+            return FinalRound(tuple(finalists), retrain(runs, losses, plan), returned)
 
     # Reports
 
-    def _counter(self, stage: str) -> Callable[[int, int], None]:
-        def count(done: int, total: int) -> None:
-            self._notify(Progress(stage, done, total, seconds=self._watch.elapsed))
+    def _count(self, phase: str, done: int, total: int) -> None:
+        self.notify(Progress(phase, done, total, seconds=self._watch.elapsed))
 
-        return count
-
-    def _notify(self, progress: Progress) -> None:
+    def notify(self, progress: Progress) -> None:
+        """Hand a message to the run's callback."""
         if self._callback is not None:
             with self._watch.stage("table"):
                 self._callback(progress)
 
-    def _after_generation(self, output: Output, ledger: Ledger) -> Callable[[SearchState], None]:
-        def ended(state: SearchState) -> None:
-            with self._watch.stage("table"):
-                output.generation(state)
-            self._keep_time(ledger)
+    def generation(self, state: SearchState, records: ChunkRecords) -> None:
+        """Write what is to be seen of a generation that was recorded."""
+        with self._watch.stage("table"):
+            self._output.generation(state)
+        self._keep_time(records)
 
-        return ended
-
-    def _keep_time(self, ledger: Ledger) -> None:
+    def _keep_time(self, records: ChunkRecords) -> None:
         """Record what this session took so far, for the session that goes on from here."""
-        ledger.remember(_TIME + ledger.session, self._watch.spent(self._executor.workers))
+        records.remember(_TIME + records.session, self._watch.spent(self._workers.count))
 
     def _searched(self) -> dict[str, Any]:
         """Time of the search, learning rate included, in all sessions of the run."""
-        workers = self._executor.workers
+        workers = self._workers.count
         seconds, profile = self._watch.search(workers)
         return {"seconds": seconds, "workers": workers, "profile": profile, "overhead": overhead(profile)}
-
-    @staticmethod
-    def _rows(setup: Setup, retrained: Retrained) -> dict[str, Any]:
-        """Rows of the splits; with several tasks, of the first."""
-        engine = setup.engine.parts[0]
-        outputs = retrained.contestants["task_loss"].runs[0].test_output
-        return {
-            "train": len(engine.train_rows),
-            "validation": len(engine.validation_rows),
-            "test": 0 if outputs is None else len(outputs),
-            "drawn_afresh": bool(engine.task.drawn_afresh),
-        }
-
-    def _tests(self, returned: str) -> dict[str, Any]:
-        """The tests of several tasks, by their labels; nothing with one."""
-        if self._joint is None:
-            return {}
-        tests = {}
-        for label, retrained in self._joint.tasks.items():
-            engine = self._joint.engines[label]
-            name, usual = (returned, engine.problem.task_loss)
-            sentence = (
-                verdict(retrained, name, engine.metric, usual)
-                if name == "task_loss"
-                else against_task_loss(retrained, name, engine.metric, usual)
-            )
-            tests[label] = test_json(retrained, name, engine.metric, sentence)
-        return {"tests": tests}
 
     def _interruption(self) -> str:
         return (
             f"interrupted; everything finished so far is in {self._directory.path}. "
-            f"Go on with: autoloss run {self._directory.path / 'recipe.yaml'} -o {self._directory.path} --resume"
+            f"Go on with: autoloss run {self._directory.recipe} -o {self._directory.path} --resume"
         )
 
-    def _data(
-        self,
-        setup: Setup,
-        state: SearchState,
-        finalists: list[Finalist],
-        retrained: Retrained,
-        returned: str,
-        sentence: str,
-        ledger: Ledger,
-    ) -> dict[str, Any]:
-        recipe, metric = self._recipe, setup.engine.metric
-        winner = next((f for f in finalists if f.loss == retrained.contestants[returned].loss), finalists[0])
-        outcome = state.outcomes.get(winner.id) if winner.id is not None else None
-        loss = retrained.contestants[returned].loss
-        trained = outcome.fitness if outcome is not None else winner.selection.fitness
-        counts = state.counts
-        return {
-            "schema": SCHEMA,
-            "name": self._directory.path.name,
-            "seed": recipe.seed,
-            "strategy": recipe.strategy.label,
-            "evaluator": recipe.evaluator.label,
-            "task": ", ".join(task_labels(recipe)) if recipe.tasks else recipe.task.label,
-            "model": recipe.model.label,
-            "best": {
-                "trial": ledger.trial_number(winner.id) if winner.id is not None else None,
-                "id": winner.id,
-                "expression": str(getattr(loss, "expression", loss.key)),
-                "latex": loss.latex,
-                "fitness": None if trained is None else metric.shown(trained),
-                "final_fitness": metric.shown(winner.selection.fitness),
-                "scale": loss.scale,
-                "complexity": loss.complexity,
-            },
-            "test": test_json(retrained, returned, metric, sentence),
-            **self._tests(returned),
-            "rows": self._rows(setup, retrained),
-            "search": {
-                "candidates": len(state.candidates) - 1,
-                **counts,
-                **self._searched(),
-                "lr": setup.engine.lr,
-                "ended": state.reason,
-                "task_loss_fitness": _shown(metric.shown, state.outcomes[0].fitness),
-                "best_by_generation": [_shown(metric.shown, value) for value in state.best_by_generation],
-                "filter_hits": [dict(hits) for hits in state.hits],
-                "parameters": setup.engine.network.parameters,
-                "chunk": setup.chunk,
-                "threads": recipe.executor_options.threads,
-            },
-            "phases": self._watch.phases,
-            "finalists": [
-                {
-                    "id": f.id,
-                    "loss": f.loss.key,
-                    "lr": f.selection.lr,
-                    "fitness": _shown(metric.shown, f.selection.fitness),
-                }
-                for f in finalists
-            ],
-            "versions": versions(recipe),
-        }
+
+class _Listener:
+    """Passes on to the run what its search tells."""
+
+    def __init__(self, run: Run, records: ChunkRecords) -> None:
+        self._run = run
+        self._records = records
+
+    def notify(self, progress: Progress) -> None:
+        """See `Listener.notify`."""
+        self._run.notify(progress)
+
+    def generation(self, state: SearchState) -> None:
+        """See `Listener.generation`."""
+        self._run.generation(state, self._records)
 
 
-def _shown(show: Callable[[float], float], value: float | None) -> float | None:
-    return None if value is None or value == float("inf") else show(value)
-
-
-def _counted(state: SearchState) -> str:
-    return ", ".join(f"{count} {status}" for status, count in state.counts.items() if count)
+def _nothing_trained(state: SearchState, strategy: str) -> str:
+    """Why there is no finalist."""
+    asked = len(state.candidates) - 1
+    if not asked:
+        return f"strategy {strategy} asked for no candidate at all."
+    counted = ", ".join(f"{count} {status}" for status, count in state.counts.items() if count)
+    return (
+        f"none of {asked} candidates trained to a finite fitness ({counted}). "
+        f"`leaderboard.csv` gives each one's reason; a longer budget, other primitives or fewer filters may "
+        f"help."
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from automl_loss.expression import parse
@@ -14,18 +15,19 @@ from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.outcome import Outcome
 from automl_loss.testing.law import Subject, law
 from automl_loss.testing.randomness import touched
-from automl_loss.testing.small import context_of, small_engine
+from automl_loss.testing.small import context_of, small_engines
 
 if TYPE_CHECKING:
-    from automl_loss.engine.engine import Engine
+    from automl_loss.plugins.training_engine import TrainingEngine
 
 _GOOD = ("mul(mul(-1, y), log(f))", "square(sub(y, f))", "abs(sub(y, f))", "mul(mul(-1, y), sqrt(f))")
 _BAD = ("mul(y, log(f))", "mul(y, 1)", "sub(f, f)")
 
 
 @cache
-def _engine() -> Engine:
-    return small_engine()
+def _engines() -> dict[str, TrainingEngine]:
+    """One task of each kind, and several tasks at once."""
+    return small_engines()
 
 
 def _candidates(*texts: str) -> list[Candidate]:
@@ -33,12 +35,28 @@ def _candidates(*texts: str) -> list[Candidate]:
 
 
 def _outcomes(
-    subject: Subject, candidates: list[Candidate], stages: list[Any] | None = None
+    subject: Subject,
+    candidates: list[Candidate],
+    kind: str = "classification",
+    stages: list[Any] | None = None,
 ) -> list[Outcome]:
-    found: list[Outcome] = subject.cls(subject.config()).evaluate(
-        candidates, context_of(_engine(), [] if stages is None else stages)
-    )
+    context = context_of(_engines()[kind], [] if stages is None else stages)
+    found: list[Outcome] = subject.cls(subject.config()).evaluate(candidates, context)
     return found
+
+
+def _on_each(check: Callable[[Subject, str], str | None]) -> Callable[[Subject], str | None]:
+    """A check of a subject on every kind of engine."""
+
+    @wraps(check)
+    def checked(subject: Subject) -> str | None:
+        for kind in _engines():
+            breach = check(subject, kind)
+            if breach is not None:
+                return breach if kind == "classification" else f"with {kind}, {breach}"
+        return None
+
+    return checked
 
 
 @law(
@@ -46,10 +64,11 @@ def _outcomes(
     "There is one outcome for each candidate, in the order of the candidates.",
     "Go through the candidates in their order at the end, and look each outcome up by its id.",
 )
-def order(subject: Subject) -> str | None:
+@_on_each
+def order(subject: Subject, kind: str) -> str | None:
     """Ids that do not begin at 1, and none at all."""
     candidates = [replace(c, id=c.id + 40) for c in _candidates(*_GOOD)]
-    found = _outcomes(subject, candidates)
+    found = _outcomes(subject, candidates, kind)
     if not isinstance(found, list) or not all(isinstance(o, Outcome) for o in found):
         return f"it returned {found!r:.120}"
     if [o.id for o in found] != [c.id for c in candidates]:
@@ -62,7 +81,8 @@ def order(subject: Subject) -> str | None:
     "A loss that trains nothing, diverges or is not finite gives an outcome, and harms no neighbour.",
     "Leave such losses to the engine, whose results say `diverged`; compute on no fitness that is None.",
 )
-def bad_losses(subject: Subject) -> str | None:
+@_on_each
+def bad_losses(subject: Subject, kind: str) -> str | None:
     """Bad losses among good ones."""
     broken = [
         replace(c, loss=c.loss.with_weights(tuple(math.nan for _ in c.loss.weights)))
@@ -70,7 +90,7 @@ def bad_losses(subject: Subject) -> str | None:
     ]
     bad = [*_candidates(*_BAD), *broken, Candidate(9, SymbolicLoss(parse(_GOOD[1])).with_scale(1e30), 0)]
     candidates = [replace(c, id=number) for number, c in enumerate([*_candidates(*_GOOD), *bad], start=1)]
-    found = _outcomes(subject, candidates)
+    found = _outcomes(subject, candidates, kind)
     if [o.id for o in found] != [c.id for c in candidates]:
         return f"candidates {[c.id for c in candidates]} gave outcomes {[o.id for o in found]}"
     return None
@@ -81,9 +101,10 @@ def bad_losses(subject: Subject) -> str | None:
     "Completed outcomes have a finite fitness, the others none.",
     "Give `Outcome(..., fitness=None)` to what did not train in full.",
 )
-def fitness(subject: Subject) -> str | None:
+@_on_each
+def fitness(subject: Subject, kind: str) -> str | None:
     """Over good and bad losses."""
-    for outcome in _outcomes(subject, _candidates(*_GOOD, *_BAD)):
+    for outcome in _outcomes(subject, _candidates(*_GOOD, *_BAD), kind):
         good = outcome.fitness is not None and math.isfinite(outcome.fitness)
         if outcome.status.completed != good:
             return f"{outcome.loss.key} is {outcome.status.value} with fitness {outcome.fitness}"
@@ -95,9 +116,10 @@ def fitness(subject: Subject) -> str | None:
     "The same candidates give the same fitness and losses, bit for bit: runs are resumed and compared so.",
     "Take every seed from the engine (`search_seed`) or from `context.rng`.",
 )
-def deterministic(subject: Subject) -> str | None:
+@_on_each
+def deterministic(subject: Subject, kind: str) -> str | None:
     """Twice."""
-    first, again = (_outcomes(subject, _candidates(*_GOOD)) for _ in range(2))
+    first, again = (_outcomes(subject, _candidates(*_GOOD), kind) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         if (one.fitness, one.loss, one.status) != (other.fitness, other.loss, other.status):
             return f"candidate {one.id} had fitness {one.fitness} and then {other.fitness}"
@@ -112,7 +134,7 @@ def deterministic(subject: Subject) -> str | None:
 def picklable(subject: Subject) -> str | None:
     """Every stage."""
     stages: list[Any] = []
-    _outcomes(subject, _candidates(*_GOOD), stages)
+    _outcomes(subject, _candidates(*_GOOD), stages=stages)
     for stage in stages:
         try:
             pickle.dumps(stage)
@@ -126,9 +148,10 @@ def picklable(subject: Subject) -> str | None:
     "`Outcome.metrics` maps names to numbers.",
     "Turn tensors into floats by `float(...)`.",
 )
-def metrics(subject: Subject) -> str | None:
+@_on_each
+def metrics(subject: Subject, kind: str) -> str | None:
     """Of every outcome."""
-    for outcome in _outcomes(subject, _candidates(*_GOOD)):
+    for outcome in _outcomes(subject, _candidates(*_GOOD), kind):
         for name, value in outcome.metrics.items():
             if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, int | float):
                 return f"{name!r} is {value!r:.80}"
@@ -142,7 +165,7 @@ def metrics(subject: Subject) -> str | None:
 )
 def randomness(subject: Subject) -> str | None:
     """Over one generation."""
-    _engine()
+    _engines()
     return touched(lambda: _outcomes(subject, _candidates(*_GOOD)))
 
 

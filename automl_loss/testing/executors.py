@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_loss.engine.training.lane import Lane
+from automl_loss.executors.in_order import current_version
 from automl_loss.expression import parse
 from automl_loss.losses.symbolic import SymbolicLoss
-from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.executor import Executor, Failure
 from automl_loss.testing.law import Subject, law
 from automl_loss.testing.small import small_engine
 
@@ -21,8 +23,8 @@ _LOSSES = ("square(sub(y, f))", "mul(mul(-1, y), log(f))", "abs(sub(y, f))", "mu
 
 
 def _make(subject: Subject) -> Executor:
-    made: Executor = subject.cls(subject.config(), threads=1)
-    return made
+    """One of version 1 is held to the laws of version 2 through the adapter that runs use."""
+    return current_version(subject.cls(subject.config(), threads=1))
 
 
 def square(number: int) -> int:
@@ -45,19 +47,27 @@ def _children() -> set[int]:
     return {int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()}
 
 
-@law(
-    "order-is-kept",
-    "Results come in the order of the items, and are what the function gives.",
-    "Hand results out by the order of submission, not of completion.",
-)
-def order(subject: Subject) -> str | None:
-    """Items of which the first take longest."""
+def _map(subject: Subject, function: Any, chunks: list[Any], deadline: float | None = None) -> list[Any]:
+    """What a fresh executor gives, as it comes."""
     executor = _make(subject)
     try:
-        found = list(executor.map(square, range(8)))
+        return list(executor.map(function, chunks, deadline=deadline))
     finally:
         executor.close()
-    return None if found == [n * n for n in range(8)] else f"the squares of 0 to 7 came as {found}"
+
+
+@law(
+    "each-index-once",
+    "Each chunk's index comes once, with what the function gives on it, in any order.",
+    "Yield `(index, result)` for every chunk, its index being its place in `chunks`.",
+)
+def indices(subject: Subject) -> str | None:
+    """Chunks of which the first take longest."""
+    found = _map(subject, square, list(range(8)))
+    right = all(isinstance(each, tuple) and len(each) == 2 for each in found)
+    if right and sorted(found) == [(n, n * n) for n in range(8)]:
+        return None
+    return f"the squares of 0 to 7 came as {found}"
 
 
 @law(
@@ -72,50 +82,55 @@ def same_bits(subject: Subject) -> str | None:
     stage = partial(tune_and_train, engine)
     chunks = [(text,) for text in _LOSSES]
     expected = [stage(chunk) for chunk in chunks]
-    executor = _make(subject)
-    try:
-        found = list(executor.map(stage, chunks))
-    finally:
-        executor.close()
-    for chunk, one, other in zip(chunks, expected, found, strict=True):
-        if one != other:
-            return f"{chunk[0]} gave {other} where this process gave {one}"
+    found = dict(_map(subject, stage, chunks))
+    for index, (chunk, one) in enumerate(zip(chunks, expected, strict=True)):
+        if one != found.get(index):
+            return f"{chunk[0]} gave {found.get(index)} where this process gave {one}"
     return None
 
 
 def tune_and_train(engine: Engine, chunk: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """Weights and fitness of losses."""
     tuned = [each.loss for each in engine.tune([SymbolicLoss(parse(text)) for text in chunk])]
-    trained = engine.train(engine.match_scale(tuned))
-    return [(loss.weights, run.fitness) for loss, run in zip(tuned, trained, strict=True)]
+    lanes = [Lane(loss, engine.lr, engine.search_seed(0)) for loss in engine.match_scale(tuned)]
+    return [(loss.weights, run.fitness) for loss, run in zip(tuned, engine.train(lanes), strict=True)]
 
 
-@law("no-items-no-results", "An empty list of items gives no results.", "Return an empty iterator.")
+@law("no-items-no-results", "No chunks give no results.", "Return an empty iterator.")
 def empty(subject: Subject) -> str | None:
     """None."""
-    executor = _make(subject)
-    try:
-        found = list(executor.map(square, []))
-    finally:
-        executor.close()
+    found = _map(subject, square, [])
     return f"it gave {found}" if found else None
 
 
 @law(
-    "errors-come-through",
-    "What the function raises, the caller gets.",
-    "Let the exception pass; swallow and replace nothing.",
+    "a-failure-harms-no-other",
+    "A function that raises gives an `automl_loss.Failure` with what it raised, and all other chunks give results.",
+    "Catch what the function raises, yield `(index, Failure.of(error))`, and go on.",
 )
-def errors(subject: Subject) -> str | None:
-    """The third item fails."""
-    executor = _make(subject)
+def failures(subject: Subject) -> str | None:
+    """The third chunk fails."""
     try:
-        found = list(executor.map(_fail, range(4)))
-    except ArithmeticError:
-        return None
-    finally:
-        executor.close()
-    return f"the third item raised, and the results were {found}"
+        found = dict(_map(subject, _fail, list(range(4))))
+    except Exception as error:
+        return f"it raised {error!r} itself"
+    failed = found.pop(2, None)
+    if not isinstance(failed, Failure) or not isinstance(failed.error, ArithmeticError):
+        return f"the third chunk raised ArithmeticError, and its result was {failed!r}"
+    # Version 1 of the contract ended with the first chunk that failed.
+    whole = found == ({0: 0, 1: 1} if subject.cls.plugin_api == 1 else {0: 0, 1: 1, 3: 3})
+    return None if whole else f"the other chunks gave {found}"
+
+
+@law(
+    "takes-a-deadline",
+    "`map` takes `deadline`; chunks that end in time give their results.",
+    "Accept `deadline`, and end a chunk that takes longer with a `Failure`.",
+)
+def deadline(subject: Subject) -> str | None:
+    """Chunks that end long before."""
+    found = _map(subject, square, [7, 8], deadline=60.0)
+    return None if sorted(found) == [(0, 49), (1, 64)] else f"the squares of 7 and 8 came as {found}"
 
 
 @law(
@@ -127,7 +142,7 @@ def closes(subject: Subject) -> str | None:
     """Child processes, before and after."""
     before = _children()
     executor = _make(subject)
-    list(executor.map(square, range(4)))
+    list(executor.map(square, list(range(4))))
     executor.close()
     executor.close()
     deadline = time.monotonic() + 5.0
@@ -149,4 +164,4 @@ def _left(before: set[int]) -> set[int]:
     return left
 
 
-LAWS = (order, same_bits, empty, errors, closes)
+LAWS = (indices, same_bits, empty, failures, deadline, closes)

@@ -157,7 +157,7 @@ def batchable(subject: Subject) -> str | None:
     """Two networks in the engine, beside each alone."""
     import torch
 
-    from automl_loss.engine.network import Network, State
+    from automl_loss.engine.network.network import Network, State
 
     shape = _shape(subject)
     problem = Problem.classification(shape, _CLASSES)

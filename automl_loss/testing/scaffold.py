@@ -9,7 +9,7 @@ from string import Template
 
 from automl_loss.errors import RecipeError
 from automl_loss.plugins.discovery import GROUPS, PluginKind
-from automl_loss.search.atomic import replace_text, writing
+from automl_loss.record.atomic import replace_text, writing
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from automl_loss.engine.engine import Engine
+    from automl_loss.plugins.training_engine import TrainingEngine
 
 
 class Clouds(Task):
@@ -42,6 +44,28 @@ class Clouds(Task):
         return Split((centres + rng.normal(size=(count, 2))).astype(np.float32), y.astype(np.int64))
 
 
+class Slope(Task):
+    """A noisy line."""
+
+    def problem(self) -> Problem:
+        """Regression by squared error."""
+        return Problem.regression((2,), 1)
+
+    def splits(self, seed: int) -> Splits:
+        """120 and 60 rows."""
+        return Splits(self._rows(seed, "train", 120), self._rows(seed, "validation", 60))
+
+    def test(self, seed: int) -> Split:
+        """60 rows."""
+        return self._rows(seed, "test", 60)
+
+    def _rows(self, seed: int, part: str, count: int) -> Split:
+        rng = generator(seed, "slope", part)
+        x = rng.normal(size=(count, 2)).astype(np.float32)
+        y = x @ np.array([[1.0], [-0.5]]) + 0.3 * rng.standard_t(3, size=(count, 1))
+        return Split(x, y.astype(np.float32))
+
+
 class Line(ModelFactory):
     """A linear model."""
 
@@ -52,25 +76,30 @@ class Line(ModelFactory):
         return nn.Linear(input_shape[0], output_dim)
 
 
-def small_engine() -> Engine:
-    """An engine on them."""
+def small_engine(task: type[Task] = Clouds, seed: int = 0) -> Engine:
+    """An engine on one of them."""
     from automl_loss.engine.engine import Engine
+    from automl_loss.engine.engine_spec import EngineSpec
     from automl_loss.engine.settings import TrainingSettings, TuningSettings
-    from automl_loss.engine.source import EngineSource
 
     training = TrainingSettings(steps=30, lr=0.1, batch_size=32)
-    return Engine(EngineSource(_task, _model, training=training, tuning=TuningSettings(steps=5)))
+    tuning = TuningSettings(steps=5)
+    return Engine(EngineSpec(partial(task, None), _model, training=training, tuning=tuning, seed=seed))
 
 
-def _task() -> Task:
-    return Clouds(None)
+def small_engines() -> dict[str, TrainingEngine]:
+    """Engines that an evaluator may be handed, by what they stand for."""
+    from automl_loss.engine.several_tasks import SeveralTasks
+
+    several = SeveralTasks([small_engine(), small_engine(seed=1)], ["one", "other"], [0.1, 0.1])
+    return {"classification": small_engine(), "regression": small_engine(Slope), "several tasks": several}
 
 
 def _model() -> ModelFactory:
     return Line(None)
 
 
-def context_of(engine: Engine, stages: list[Any]) -> Context:
+def context_of(engine: TrainingEngine, stages: list[Any]) -> Context:
     """A context that runs stages in this process, and keeps them."""
 
     def inline(stage: Any, candidates: Sequence[Any]) -> Iterator[Outcome]:

@@ -157,7 +157,7 @@ def replay(subject: Subject) -> str | None:
             return _difference(first, again, problem)
 
         def stored(candidates: Sequence[Candidate]) -> list[Outcome]:
-            from automl_loss.search.encoding import outcome_from_json, outcome_to_json
+            from automl_loss.record.encoding import outcome_from_json, outcome_to_json
 
             return [
                 outcome_from_json(json.loads(json.dumps(outcome_to_json(o))), _Words())

@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 
-from automl_loss import Candidate, Context, Engine, Leg, Loss, Outcome, Status, Trained, Tuned, race
+from automl_loss import (
+    Candidate,
+    Context,
+    Lane,
+    Leg,
+    Loss,
+    Outcome,
+    Status,
+    Trained,
+    TrainingEngine,
+    Tuned,
+    race,
+)
 
 
 def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -> list[Outcome]:
@@ -41,7 +53,9 @@ class _Again(Candidate):
     seed: int = 0
 
 
-def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...], leg: Leg) -> list[Outcome]:
+def _tune_and_train(
+    engine: TrainingEngine, tune: bool, chunk: tuple[Candidate, ...], leg: Leg
+) -> list[Outcome]:
     """Stage: the candidates of a chunk, tuned, set to scale and trained on the search's common seeds.
 
     After the first leg their losses are final.
@@ -69,7 +83,7 @@ def _tune_and_train(engine: Engine, tune: bool, chunk: tuple[Candidate, ...], le
     return outcomes
 
 
-def _tuned(engine: Engine, chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Tuned]:
+def _tuned(engine: TrainingEngine, chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Tuned]:
     """Each loss tuned for as many steps as its candidate asks for, or as the recipe says."""
     asked = [int(steps) if (steps := c.overrides.get("tuning_steps")) else None for c in chunk]
     results: dict[int, Tuned] = {}
@@ -84,43 +98,42 @@ def _with_losses(chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Can
 
 
 def _refused(candidate: Candidate) -> Outcome:
+    """A loss that was tuned in vain: its tuning was paid for."""
     message = "after tuning, optimising free outputs under it does not improve the metric"
-    return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=message)
+    return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=message, cost=1.0)
 
 
-def _train_again(engine: Engine, chunk: tuple[Candidate, ...]) -> list[Outcome]:
+def _train_again(engine: TrainingEngine, chunk: tuple[Candidate, ...]) -> list[Outcome]:
     """Stage: one more run each of candidates whose losses are final."""
-    results = engine.train(
-        [candidate.loss for candidate in chunk],
-        lr=_rates(engine, chunk),
-        rungs=engine.training.rungs,
-        seed=[engine.search_seed(candidate.seed) for candidate in chunk if isinstance(candidate, _Again)],
-    )
+    lanes = [
+        Lane(again.loss, again.lr(engine.lr), engine.search_seed(again.seed))
+        for again in chunk
+        if isinstance(again, _Again)
+    ]
+    results = engine.train(lanes)
     return [_outcome(candidate, [result], 0) for candidate, result in zip(chunk, results, strict=True)]
 
 
-def _train(engine: Engine, chunk: Sequence[Candidate], seeds: Sequence[int], leg: Leg) -> list[Outcome]:
+def _train(
+    engine: TrainingEngine, chunk: Sequence[Candidate], seeds: Sequence[int], leg: Leg
+) -> list[Outcome]:
     if not chunk:
         return []
-    losses = [candidate.loss for candidate in chunk]
     # All runs of a chunk are one batch: a few networks cost little more than one.
-    lanes = engine.train(
-        losses * len(seeds),
-        lr=_rates(engine, chunk) * len(seeds),
-        rungs=engine.training.rungs,
-        seed=[engine.search_seed(i) for i in seeds for _ in losses],
-        until=leg.end,
-        paused=[runs[k] for k in range(len(seeds)) for runs in leg.paused],
-    )
-    runs = [lanes[k * len(losses) : (k + 1) * len(losses)] for k in range(len(seeds))]
-    return [
-        _outcome(candidate, results, leg.start)
-        for candidate, results in zip(chunk, zip(*runs, strict=True), strict=True)
+    lanes = [
+        Lane(
+            candidate.loss,
+            candidate.lr(engine.lr),
+            engine.search_seed(seed),
+            paused=leg.paused[place][k] if leg.paused else None,
+        )
+        for k, seed in enumerate(seeds)
+        for place, candidate in enumerate(chunk)
     ]
-
-
-def _rates(engine: Engine, chunk: Sequence[Candidate]) -> list[float]:
-    return [candidate.lr(engine.lr) for candidate in chunk]
+    results = engine.train(lanes, replace(engine.schedule, until=leg.end))
+    return [
+        _outcome(candidate, results[place :: len(chunk)], leg.start) for place, candidate in enumerate(chunk)
+    ]
 
 
 def _outcome(candidate: Candidate, results: Sequence[Trained], start: int) -> Outcome:

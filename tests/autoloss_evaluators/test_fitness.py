@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.engines import loss_of, make_engine
+from support.engines import loss_of, make_engine, train
 
 from autoloss_evaluators.bilevel import Bilevel
 from autoloss_evaluators.partial_training import PartialTraining
@@ -38,7 +38,7 @@ def candidates(**options: Any) -> list[Candidate]:
 def test_partial_training_gives_the_engines_fitness_at_matched_scale_and_keeps_weights() -> None:
     engine = make_engine(training={"top_seeds": 0})
     outcomes = PartialTraining(None).evaluate(candidates(), context_of(engine))
-    expected = engine.train(engine.match_scale([loss_of(text) for text in TEXTS]))
+    expected = train(engine, engine.match_scale([loss_of(text) for text in TEXTS]))
     assert [o.fitness for o in outcomes] == [result.fitness for result in expected]
     assert all(o.loss.weights == c.loss.weights for o, c in zip(outcomes, candidates(), strict=True))
 
@@ -47,7 +47,7 @@ def test_bilevel_trains_under_the_tuned_loss() -> None:
     engine = make_engine(training={"top_seeds": 0}, tuning={"steps": 20, "lr": 0.05})
     outcomes = Bilevel(None).evaluate(candidates(), context_of(engine))
     assert outcomes[0].loss.weights != loss_of(TEXTS[0]).weights
-    assert [o.fitness for o in outcomes] == [r.fitness for r in engine.train([o.loss for o in outcomes])]
+    assert [o.fitness for o in outcomes] == [r.fitness for r in train(engine, [o.loss for o in outcomes])]
 
 
 def test_the_top_fifth_is_averaged_over_further_seeds() -> None:
@@ -58,7 +58,7 @@ def test_the_top_fifth_is_averaged_over_further_seeds() -> None:
     averaged = [outcome for outcome in outcomes if "seeds" in outcome.metrics]
     assert len(averaged) == 1
     (best,) = averaged
-    runs = [engine.train([best.loss], seed=engine.search_seed(i))[0].fitness for i in range(3)]
+    runs = [train(engine, [best.loss], seed=engine.search_seed(i))[0].fitness for i in range(3)]
     assert best.fitness == pytest.approx(fmean(value for value in runs if value is not None))
     assert best.steps == 60
 
@@ -66,7 +66,7 @@ def test_the_top_fifth_is_averaged_over_further_seeds() -> None:
 def test_more_seeds_average_every_candidate() -> None:
     engine = make_engine(training={"seeds": 2, "top_seeds": 0})
     outcome = PartialTraining(None).evaluate(candidates()[:1], context_of(engine))[0]
-    runs = [engine.train([outcome.loss], seed=engine.search_seed(i))[0].fitness for i in range(2)]
+    runs = [train(engine, [outcome.loss], seed=engine.search_seed(i))[0].fitness for i in range(2)]
     assert outcome.fitness == pytest.approx(fmean(value for value in runs if value is not None))
 
 
@@ -83,7 +83,7 @@ def test_a_candidates_own_learning_rate_counts() -> None:
     engine = make_engine(training={"top_seeds": 0})
     own = PartialTraining(None).evaluate(candidates(overrides={"lr": 0.3}), context_of(engine))
     losses = engine.match_scale([loss_of(text) for text in TEXTS])
-    assert [o.fitness for o in own] == [r.fitness for r in engine.train(losses, lr=0.3)]
+    assert [o.fitness for o in own] == [r.fitness for r in train(engine, losses, lr=0.3)]
 
 
 def test_outcomes_come_in_the_order_of_the_candidates_whatever_their_kind() -> None:
@@ -116,7 +116,7 @@ def test_candidates_are_raced_at_the_rungs_and_each_stops_where_an_unraced_run_s
     )
     losses = engine.match_scale([loss_of(text) for text in TEXTS])
     runs = [
-        engine.train(losses, rungs=(20, 30), seed=engine.search_seed(k)) for k in range(seeds)
+        train(engine, losses, rungs=(20, 30), seed=engine.search_seed(k)) for k in range(seeds)
     ]  # fmt: skip
     rungs = [[fmean(run[i].rungs[k] for run in runs) for i in range(5)] for k in (0, 1)]
     second = sorted(range(5), key=lambda i: (rungs[0][i], i))[:3]

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from support.engines import train
 from support.images import Stripes, image_engine
 from torch.nn import functional
 
@@ -16,8 +17,8 @@ from autoloss_models.plain_convolutional import VGG16, AlexNet, AllCNNC, Squeeze
 from autoloss_models.pyramidnet import PyramidNet
 from autoloss_models.resnet import PreResNet18, ResNet18, WideResNet
 from automl_loss import ModelFactory, Problem, SymbolicLoss, parse, standard_primitives, task_loss
-from automl_loss.engine.data import BatchOrder
-from automl_loss.engine.metagradient import Path
+from automl_loss.engine.data.rows import BatchOrder
+from automl_loss.engine.tuning.meta_gradient import Path
 from automl_loss.seeds import stream
 
 
@@ -66,7 +67,7 @@ def test_alone_and_batched_it_trains_as_in_a_plain_loop(name: str) -> None:
     for width in (1, 2):
         engine = image_engine(make, side, width)
         assert engine.width == width
-        results = engine.train([task_loss(problem)] * 2, lr=rates, seed=5, test=Stripes(side).test(0))
+        results = train(engine, [task_loss(problem)] * 2, lr=rates, seed=5, test=Stripes(side).test(0))
         for result, outputs in zip(results, expected, strict=True):
             np.testing.assert_allclose(result.test_output_last, outputs, rtol=1e-4, atol=1e-5)
 
@@ -76,7 +77,7 @@ def test_a_large_one_trains_alone_as_in_a_plain_loop(name: str) -> None:
     make, side = LARGE[name]
     problem = Problem.classification((2, side, side), 3)
     engine = image_engine(make, side)
-    (result,) = engine.train([task_loss(problem)], lr=0.005, steps=2, seed=5, test=Stripes(side).test(0))
+    (result,) = train(engine, [task_loss(problem)], lr=0.005, steps=2, seed=5, test=Stripes(side).test(0))
     outputs = in_a_plain_loop(make, side, 0.005, 2)
     np.testing.assert_allclose(result.test_output_last, outputs, rtol=1e-4, atol=1e-5)
 
@@ -89,8 +90,8 @@ def test_dropout_masks_are_common_to_a_batch(name: str) -> None:
     }[name]
     loss = task_loss(Problem.classification((2, side, side), 3))
     test = Stripes(side).test(0)
-    batched = image_engine(make, side, 2).train([loss] * 2, lr=[0.02, 0.005], seed=5, test=test)
-    alone = [image_engine(make, side).train([loss], lr=lr, seed=5, test=test)[0] for lr in (0.02, 0.005)]
+    batched = train(image_engine(make, side, 2), [loss] * 2, lr=[0.02, 0.005], seed=5, test=test)
+    alone = [train(image_engine(make, side), [loss], lr=lr, seed=5, test=test)[0] for lr in (0.02, 0.005)]
     for one, other in zip(batched, alone, strict=True):
         assert one.test_output_last is not None
         np.testing.assert_allclose(one.test_output_last, other.test_output_last, rtol=1e-4, atol=1e-5)

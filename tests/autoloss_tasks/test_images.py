@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.engines import Factory, loss_of
+from support.engines import Factory, loss_of, train
 from support.idx import write_mnist
 from torch import nn
 
 from autoloss_tasks.images import Images
 from autoloss_tasks.mnist import Mnist
-from automl_loss.engine import EngineSource
-from automl_loss.engine.corruption import TaskOptions
+from automl_loss.engine.data.corruption import TaskOptions
 from automl_loss.engine.engine import Engine
+from automl_loss.engine.engine_spec import EngineSpec
 from automl_loss.engine.settings import TrainingSettings
 from automl_loss.plugins.task import Inputs
 
@@ -87,7 +87,7 @@ def engine_on(folder: Path, options: TaskOptions | None = None, width: int | Non
     config = Mnist.Config(folder=str(folder), crop=2, flip=True)
     training = TrainingSettings(steps=6, lr=0.01, batch_size=32, width=width)
     return Engine(
-        EngineSource(
+        EngineSpec(
             task=partial(Mnist, config),
             model=partial(Factory, net),
             options=options or TaskOptions(),
@@ -99,9 +99,9 @@ def engine_on(folder: Path, options: TaskOptions | None = None, width: int | Non
 def test_the_engine_trains_on_augmented_images_paired_whatever_the_company(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     losses = [loss_of("mul(y, log(f))"), loss_of("square(sub(y, f))")]
-    together = engine_on(tmp_path).train(losses, seed=[1, 2])
+    together = train(engine_on(tmp_path), losses, seed=[1, 2])
     alone = [
-        engine_on(tmp_path, width=1).train([loss], seed=seed)[0]
+        train(engine_on(tmp_path, width=1), [loss], seed=seed)[0]
         for loss, seed in zip(losses, (1, 2), strict=True)
     ]
     assert [one.curve for one in together] == [pytest.approx(one.curve, abs=1e-6) for one in alone]

@@ -9,7 +9,7 @@ import torch
 from support.packages import STRATEGY, install
 
 from automl_loss.cli import main
-from automl_loss.plugins import Registry
+from automl_loss.plugins.loading import Registry
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from automl_loss.cli.plugins import Kind, app
 from automl_loss.errors import PluginError
-from automl_loss.plugins import Registry
 from automl_loss.plugins.discovery import GROUPS
+from automl_loss.plugins.loading import Registry
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from automl_loss.cli import main
-from automl_loss.search.leaderboard import LeaderboardRow, write_leaderboard
+from automl_loss.record.leaderboard import LeaderboardRow, write_leaderboard
 
 LONG = "add(" * 60 + "y" + ", f)" * 60
 

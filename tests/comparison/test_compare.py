@@ -13,8 +13,8 @@ from automl_loss.api import Compared
 from automl_loss.cli import main
 from automl_loss.comparison import runner
 from automl_loss.comparison.cell import CellRecord, read_cell
+from automl_loss.comparison.recipe import load_comparison
 from automl_loss.comparison.report import write_comparison
-from automl_loss.recipe.comparison import load_comparison
 from automl_loss.search.loop import SearchLoop
 
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from automl_loss import Problem
-from automl_loss.engine import network as networks
-from automl_loss.engine.data import Rows
-from automl_loss.engine.network import Network
+from automl_loss.engine.data.rows import Rows
+from automl_loss.engine.network.network import Network
+from automl_loss.engine.network import network as networks
 from automl_loss.plugins.model import ModelFactory
 
 

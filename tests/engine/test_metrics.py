@@ -10,8 +10,8 @@ from scipy.special import expit, softmax
 from sklearn import metrics as reference
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from automl_loss.engine.metric_names import METRICS, check_metric, metrics_for
-from automl_loss.engine.metrics import get_metric
+from automl_loss.engine.metrics.metric import get_metric
+from automl_loss.engine.metrics.names import METRICS, check_metric, metrics_for
 from automl_loss.errors import EvaluationError, RecipeError
 from automl_loss.losses.problem import Problem
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from support.engines import loss_of, make_engine, norm_and_dropout
+from support.engines import loss_of, make_engine, norm_and_dropout, train
 from torch import nn
 
 from automl_loss import Problem, task_loss
@@ -36,9 +36,9 @@ def test_layers_compute_in_bfloat16_and_losses_see_float32() -> None:
 @pytest.mark.parametrize("make", [layered, norm_and_dropout])
 def test_it_trains_batched_and_alone_to_nearly_the_float32_fitness(make: Any) -> None:
     losses = [task_loss(PROBLEM), loss_of("square(sub(y, f))"), loss_of("mul(mul(-1, y), sqrt(f))")]
-    exact = engine("float32", make, width=3).train(losses)
+    exact = train(engine("float32", make, width=3), losses)
     for width in (1, 3):
-        mixed = engine("bfloat16", make, width=width).train(losses)
+        mixed = train(engine("bfloat16", make, width=width), losses)
         for one, other in zip(mixed, exact, strict=True):
             assert not one.diverged
             assert one.fitness == pytest.approx(other.fitness, abs=0.1)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.engines import make_engine
+from support.engines import make_engine, train
 from torch import Tensor
 from torch.nn import functional
 
 from automl_loss import HandcraftedLoss, Problem, SymbolicLoss, catalogue, loss_from_json, parse
-from automl_loss.engine.corruption import TaskOptions
+from automl_loss.engine.data.corruption import TaskOptions
 from automl_loss.losses import Loss, build_module, render_module
 
 PRIOR = (0.7, 0.2, 0.1)
@@ -113,6 +113,6 @@ def test_the_engine_knows_the_shares_of_its_training_rows_and_trains_under_them(
         SymbolicLoss(parse("square(sub(y, f))")),
     ]
     own = engine.match_scale([loss.for_problem(engine.problem) for loss in losses])
-    together = engine.train(own)
-    alone = [engine.train([loss])[0] for loss in own]
+    together = train(engine, own)
+    alone = [train(engine, [loss])[0] for loss in own]
     assert [run.fitness for run in together] == pytest.approx([run.fitness for run in alone])

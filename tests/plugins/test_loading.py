@@ -12,9 +12,9 @@ from loky import ProcessPoolExecutor
 from support.packages import STRATEGY
 
 from automl_loss.errors import PluginError
-from automl_loss.plugins import Registry, loading
+from automl_loss.plugins import loading
 from automl_loss.plugins.discovery import PluginKind
-from automl_loss.plugins.loading import LoadedPlugin, load_file
+from automl_loss.plugins.loading import LoadedPlugin, Registry, load_file
 
 RIVAL = "import sys\nsys.rival_was_imported = True\n" + STRATEGY.format(name="Rival")
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from automl_loss.engine.corruption import LabelNoise
+from automl_loss.engine.data.corruption import LabelNoise
 from automl_loss.errors import PluginError, RecipeError
 from automl_loss.recipe import LocalPlugin, Recipe, load_recipe
 

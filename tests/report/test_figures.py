@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl_loss.record.run_reader import Trial
 from automl_loss.report.figures.candidates import pareto_front
 from automl_loss.report.figures.frame import limits
-from automl_loss.report.trials import Trial
 
 VALUES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30)
 

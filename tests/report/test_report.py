@@ -15,7 +15,7 @@ from automl_loss import AutolossError
 from automl_loss.cli import main
 from automl_loss.report import write_report
 from automl_loss.report.page import render_page
-from automl_loss.report.record import RunRecord
+from automl_loss.report.run_view import RunView
 
 LOADING = {"src", "srcset", "data", "poster", "action"}
 
@@ -103,7 +103,7 @@ def test_an_unfinished_run_shows_what_there_is(run_directory: Path) -> None:
 def test_a_record_whose_last_line_is_being_written_is_read(run_directory: Path) -> None:
     with (run_directory / "journal.log").open("a") as journal:
         journal.write('{"op_code": 4, "wor')
-    assert len(RunRecord.read(run_directory).candidates) > 5
+    assert len(RunView.read(run_directory).candidates) > 5
     assert (run_directory / "journal.log").read_text().endswith('{"op_code": 4, "wor')
 
 
@@ -119,7 +119,7 @@ def test_a_run_recorded_in_a_database_is_told_by_its_leaderboard(run_directory: 
     (run_directory / "journal.log").unlink()
     with (run_directory / "leaderboard.csv").open() as stream:
         trained = [row for row in csv.DictReader(stream) if row["fitness"] and row["id"] != "0"]
-    text = Reader(render_page(RunRecord.read(run_directory), [])).text
+    text = Reader(render_page(RunView.read(run_directory), [])).text
     assert f"The best {len(trained)} of the search" in text
 
 
@@ -158,7 +158,7 @@ def test_text_of_the_run_cannot_become_part_of_the_page(run_directory: Path) -> 
     data = json.loads((run_directory / "result.json").read_text())
     data["test"]["verdict"] = "<script>alert(1)</script>"
     (run_directory / "result.json").write_text(json.dumps(data))
-    page = Reader(render_page(RunRecord.read(run_directory), []))
+    page = Reader(render_page(RunView.read(run_directory), []))
     assert "script" not in page.tags
     assert "<script>alert(1)</script>" in page.text
 

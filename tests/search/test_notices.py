@@ -7,8 +7,8 @@ import pytest
 
 from automl_loss.cli import main
 from automl_loss.recipe import load_recipe
+from automl_loss.search.from_recipe import set_up
 from automl_loss.search.notices import notices
-from automl_loss.search.setup import set_up
 
 
 @pytest.fixture

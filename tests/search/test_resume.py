@@ -21,7 +21,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from automl_loss import run
 from automl_loss.errors import AutolossError, Interrupted, ResumeError
-from automl_loss.search.result import Result
+from automl_loss.final.result import Result
 
 # The tests may run as a background job, whose children ignore Ctrl-C unless they say otherwise.
 SCRIPT = """
@@ -314,7 +314,7 @@ def test_ctrl_c_reaches_worker_processes_too_and_leaves_none(
 
 
 def test_two_runs_do_not_share_a_directory(whole: Path) -> None:
-    from automl_loss.search.run_directory import RunDirectory
+    from automl_loss.record.run_directory import RunDirectory
 
     with RunDirectory.open(whole), pytest.raises(AutolossError, match=f"process {os.getpid()} on"):
         resume(whole)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from automl_loss import (
+    Lane,
+    Loss,
     ModelFactory,
     PluginConfig,
     Problem,
@@ -16,11 +19,13 @@ from automl_loss import (
     Splits,
     SymbolicLoss,
     Task,
+    Trained,
+    TrainingEngine,
     parse,
     standard_primitives,
 )
-from automl_loss.engine import EngineSource
 from automl_loss.engine.engine import Engine
+from automl_loss.engine.engine_spec import EngineSpec
 from automl_loss.engine.settings import TrainingSettings, TuningSettings
 
 
@@ -98,7 +103,7 @@ def make_engine(network: Any = small_mlp, **options: Any) -> Engine:
     training = options.pop("training", {})
     tuning = options.pop("tuning", {})
     return Engine(
-        EngineSource(
+        EngineSpec(
             task=lambda: Blobs(None),
             model=lambda: Factory(network),
             training=TrainingSettings(**{"steps": 20, "lr": 0.05, "batch_size": 32, **training}),
@@ -106,3 +111,34 @@ def make_engine(network: Any = small_mlp, **options: Any) -> Engine:
             **options,
         )
     )
+
+
+def train(
+    engine: TrainingEngine,
+    losses: Sequence[Loss],
+    *,
+    lr: Any = None,
+    seed: Any = None,
+    rows: Any = None,
+    paused: Sequence[bytes] = (),
+    test: Split | None = None,
+    **schedule: Any,
+) -> list[Trained]:
+    """Train lanes of losses, each value one for all or one each; further keywords are the schedule's."""
+
+    def each(value: Any, default: Any) -> list[Any]:
+        return (
+            list(value)
+            if isinstance(value, list | tuple)
+            else [value if value is not None else default] * count
+        )
+
+    count = len(losses)
+    lanes = [
+        Lane(*lane)
+        for lane in zip(
+            losses, each(lr, engine.lr), each(seed, engine.search_seed(0)), each(rows, None),
+            each(list(paused) or None, None), strict=True,
+        )
+    ]  # fmt: skip
+    return engine.train(lanes, replace(engine.schedule, **{"rungs": (), **schedule}), test=test)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from automl_loss import ModelFactory, PluginConfig, Problem, Split, Splits, Task
-from automl_loss.engine import EngineSource
 from automl_loss.engine.engine import Engine
+from automl_loss.engine.engine_spec import EngineSpec
 from automl_loss.engine.settings import TrainingSettings, TuningSettings
 
 
@@ -45,7 +45,7 @@ def image_engine(
 ) -> Engine:
     """An engine of batches of eight images, plain SGD and four steps."""
     return Engine(
-        EngineSource(
+        EngineSpec(
             task=lambda: Stripes(side),
             model=model,
             training=TrainingSettings(

@@ -1,8 +1,4 @@
 """Metrics of many networks at once, lower is better inside.
 
-This imports torch; what there is to know of a metric without it is in `engine.metric_names`.
+`metric` computes them and imports torch; `names` is what there is to know of them without it.
 """
-
-from automl_loss.engine.metrics.metric import Metric, get_metric
-
-__all__ = ["Metric", "get_metric"]

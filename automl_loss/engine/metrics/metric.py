@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from automl_loss.engine.import_path import import_object
-from automl_loss.engine.metric_names import METRICS, check_metric, is_import_path, quantile_of
 from automl_loss.engine.metrics import classification, regression
+from automl_loss.engine.metrics.names import METRICS, check_metric, is_import_path, quantile_of
 from automl_loss.errors import EvaluationError, RecipeError
 from automl_loss.losses.problem import Kind, Problem
+from automl_loss.plugins.import_object import import_object
 
 _ROW_MEANS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "error": classification.error,

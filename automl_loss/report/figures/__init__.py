@@ -15,10 +15,10 @@ from automl_loss.report.figures.search import (
     seconds_by_phase,
     seconds_by_stage,
 )
-from automl_loss.report.record import RunRecord
+from automl_loss.report.run_view import RunView
 from automl_loss.report.style import Drawing, applied, finish
 
-Painter = Callable[[RunRecord], tuple[Figure, str] | None]
+Painter = Callable[[RunView], tuple[Figure, str] | None]
 
 FIGURES: tuple[tuple[str, str, Painter], ...] = (
     ("test-values", "Test values of every seed", test_values),
@@ -36,7 +36,7 @@ FIGURES: tuple[tuple[str, str, Painter], ...] = (
 """Name, title and painter, in the order of the page."""
 
 
-def draw_figures(run: RunRecord) -> list[Drawing]:
+def draw_figures(run: RunView) -> list[Drawing]:
     """All figures that the run has data for."""
     drawings = []
     for name, title, paint in FIGURES:

@@ -10,16 +10,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from automl_loss.record.run_reader import Trial
 from automl_loss.report.figures.frame import limits
-from automl_loss.report.record import RunRecord
+from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, FAINT, INK, ROLES, legend_above, new_figure
-from automl_loss.report.trials import Trial
 
 _WORD = re.compile(r"-?\w+(?:\.\w+)?")
 _SHARE = 0.1
 
 
-def complexity_front(run: RunRecord) -> tuple[Figure, str] | None:
+def complexity_front(run: RunView) -> tuple[Figure, str] | None:
     """Fitness against complexity, with the losses that no simpler one equals."""
     ranked = run.ranked
     if not ranked:
@@ -79,7 +79,7 @@ def pareto_front(ranked: Sequence[Trial]) -> list[Trial]:
     return front
 
 
-def primitive_shares(run: RunRecord) -> tuple[Figure, str] | None:
+def primitive_shares(run: RunView) -> tuple[Figure, str] | None:
     """Share of losses that hold each primitive: among the best tenth, and among all."""
     asked = _words({t.key: t for t in run.candidates}.values())
     trained = list({t.key: t for t in reversed(run.ranked)}.values())[::-1]

@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 
 from automl_loss.report.figures.frame import limits
 from automl_loss.report.names import ROLE_NAMES, contestant_name
-from automl_loss.report.record import RunRecord
+from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, INK, MARKERS, PAPER, ROLES, legend_above, new_figure
 
 _ROOM = 0.6
 """How far an interval may widen the frame at each side, as a share of the span of the values."""
 
 
-def test_values(run: RunRecord) -> tuple[Figure, str] | None:
+def test_values(run: RunView) -> tuple[Figure, str] | None:
     """Strip plot of the test metric of each seed, with mean and 95 % interval."""
     contestants = run.contestants()
     if not contestants:
@@ -87,7 +87,7 @@ def _interval(values: Sequence[float]) -> tuple[float, float]:
     return fmean(values) - reach, fmean(values) + reach
 
 
-def learning_rates(run: RunRecord) -> tuple[Figure, str] | None:
+def learning_rates(run: RunView) -> tuple[Figure, str] | None:
     """Validation metric at every learning rate tried, with the chosen rates marked."""
     # Those that keep some of the validation rows for training choose on other rows, and have no place here.
     contestants = {

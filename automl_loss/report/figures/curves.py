@@ -18,7 +18,7 @@ from automl_loss.losses.curve import (
     handcrafted_loss,
 )
 from automl_loss.report.names import ROLE_NAMES
-from automl_loss.report.record import RunRecord
+from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, ROLES, legend_above, new_figure
 
 _SCALED = (
@@ -31,7 +31,7 @@ _ALIKE = 0.05
 """Gradients are alike when they differ on average by less than this share of their size."""
 
 
-def loss_by_probability(run: RunRecord) -> tuple[Figure, str] | None:
+def loss_by_probability(run: RunView) -> tuple[Figure, str] | None:
     """Loss of one sample, and its gradient, against the probability of its class."""
     if run.loss is None or run.problem is None or not run.problem.is_classification:
         return None
@@ -60,7 +60,7 @@ def loss_by_probability(run: RunRecord) -> tuple[Figure, str] | None:
     )
 
 
-def loss_terms(run: RunRecord) -> tuple[Figure, str] | None:
+def loss_terms(run: RunView) -> tuple[Figure, str] | None:
     """The term of one output at y = 1 and at y = 0, and its gradient by the prediction, for elementwise losses."""
     problem, loss = run.problem, run.loss
     if loss is None or problem is None or problem.kind != "multiclass" or loss.space != "prediction":
@@ -82,7 +82,7 @@ def loss_terms(run: RunRecord) -> tuple[Figure, str] | None:
     )
 
 
-def loss_by_residual(run: RunRecord) -> tuple[Figure, str] | None:
+def loss_by_residual(run: RunView) -> tuple[Figure, str] | None:
     """Loss of a regression, and its gradient, against the residual."""
     problem = run.problem
     if run.loss is None or problem is None or problem.kind != "regression":
@@ -104,7 +104,7 @@ def loss_by_residual(run: RunRecord) -> tuple[Figure, str] | None:
     return figure, caption
 
 
-def _depends_on_residual_alone(run: RunRecord, problem: Problem) -> bool:
+def _depends_on_residual_alone(run: RunView, problem: Problem) -> bool:
     if run.loss is None:
         return True
     one, other = (along_residual(run.loss, problem, target) for target in (0.0, 1.0))
@@ -134,7 +134,7 @@ def _like(curves: Mapping[str, Curve], role: str) -> dict[str, Curve]:
     return {name: at_mean_gradient_of(curve, curves[role]) for name, curve in curves.items()}
 
 
-def _contestant_losses(run: RunRecord) -> dict[str, Loss]:
+def _contestant_losses(run: RunView) -> dict[str, Loss]:
     """The losses of a run by role: the returned one, the task loss, and the best handcrafted one."""
     if run.loss is None or run.problem is None:
         return {}

@@ -12,12 +12,12 @@ from matplotlib.ticker import MaxNLocator
 
 from automl_loss.report.figures.frame import limits
 from automl_loss.report.names import FATE_NAMES, PHASE_NAMES, STAGE_NAMES
-from automl_loss.report.record import RunRecord
+from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, FAINT, ROLES, STACK, legend_above, new_figure
 from automl_loss.search.progress import OVERHEAD, overhead
 
 
-def fitness_by_generation(run: RunRecord) -> tuple[Figure, str] | None:
+def fitness_by_generation(run: RunView) -> tuple[Figure, str] | None:
     """Every trained candidate as a point, the best so far as a line, and the task loss as another."""
     points = [(t.generation, t.fitness) for t in run.candidates if t.fitness is not None]
     if not points:
@@ -55,7 +55,7 @@ def fitness_by_generation(run: RunRecord) -> tuple[Figure, str] | None:
     return figure, caption + (f" {hidden} worse candidates lie beyond the frame." if hidden else "")
 
 
-def fate_of_candidates(run: RunRecord) -> tuple[Figure, str] | None:
+def fate_of_candidates(run: RunView) -> tuple[Figure, str] | None:
     """Stacked bars: how many candidates of each generation were trained, and which filter took the others out."""
     if not run.candidates:
         return None
@@ -81,7 +81,7 @@ def fate_of_candidates(run: RunRecord) -> tuple[Figure, str] | None:
     )
 
 
-def _fates(run: RunRecord) -> Mapping[int, Counter[str]]:
+def _fates(run: RunView) -> Mapping[int, Counter[str]]:
     """Candidates by generation and fate; which filter it was is known once there is a result."""
     by_status: dict[int, Counter[str]] = {}
     for trial in run.candidates:
@@ -104,7 +104,7 @@ def _by_filter(statuses: Counter[str], hits: Mapping[str, int]) -> Counter[str]:
     return kept + Counter(hits)
 
 
-def seconds_by_stage(run: RunRecord) -> tuple[Figure, str] | None:
+def seconds_by_stage(run: RunView) -> tuple[Figure, str] | None:
     """Bars: where the time of the search went; overhead in its own colour."""
     if run.result is None or not run.result["search"].get("profile"):
         return None
@@ -118,7 +118,7 @@ def seconds_by_stage(run: RunRecord) -> tuple[Figure, str] | None:
     )
 
 
-def seconds_by_phase(run: RunRecord) -> tuple[Figure, str] | None:
+def seconds_by_phase(run: RunView) -> tuple[Figure, str] | None:
     """Bars: how long each phase of the run took."""
     if run.result is None or not run.result.get("phases"):
         return None

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
 from pydantic import Field
 
 from autoloss_extras._calibration import calibration
-from automl_loss import Candidate, Context, Engine, Evaluator, Loss, Outcome, PluginConfig, Status, Trained
+from automl_loss import (
+    Candidate,
+    Context,
+    Engine,
+    Evaluator,
+    Lane,
+    Loss,
+    Outcome,
+    PluginConfig,
+    Status,
+    Trained,
+    TrainingEngine,
+)
 
 
 class Calibrated(Evaluator):
     """Trains fresh networks under each loss, and reports its complexity and their calibration on validation.
 
     Fitness is that of `partial-training`, averaged over `training.seeds`. In `Outcome.metrics` stand, beside it,
-    `complexity`, and `nll` and `ece` in classification, `bias` and `slope` in regression, of the networks that the
-    stopping rule chose. All candidates train in full on the same seeds: `training.rungs` are recorded and stop
-    none, and `training.top_seeds` adds no runs.
+    `complexity`, and, with one task, `nll` and `ece` in classification, `bias` and `slope` in regression, of the
+    networks that the stopping rule chose. All candidates train in full on the same seeds: `training.rungs` are
+    recorded and stop none, and `training.top_seeds` adds no runs.
     """
 
     plugin_api = 1
@@ -36,13 +49,16 @@ class Calibrated(Evaluator):
         return list(context.map(partial(_train, context.engine, self.config.bins), candidates))
 
 
-def _train(engine: Engine, bins: int, chunk: Sequence[Candidate]) -> list[Outcome]:
+def _train(engine: TrainingEngine, bins: int, chunk: Sequence[Candidate]) -> list[Outcome]:
     """Stage: one chunk, maybe in another process."""
     losses = engine.match_scale([candidate.loss for candidate in chunk])
     rates = [candidate.lr(engine.lr) for candidate in chunk]
-    rungs = engine.training.rungs
+    # With several tasks there is no one network to look at.
+    schedule = replace(engine.schedule, keep=isinstance(engine, Engine))
     runs = [
-        engine.train(losses, lr=rates, rungs=rungs, seed=engine.search_seed(i), keep=True)
+        engine.train(
+            [Lane(loss, lr, engine.search_seed(i)) for loss, lr in zip(losses, rates, strict=True)], schedule
+        )
         for i in range(engine.training.seeds)
     ]
     return [
@@ -51,12 +67,14 @@ def _train(engine: Engine, bins: int, chunk: Sequence[Candidate]) -> list[Outcom
     ]
 
 
-def _outcome(engine: Engine, bins: int, candidate: Candidate, loss: Loss, runs: Sequence[Trained]) -> Outcome:
+def _outcome(
+    engine: TrainingEngine, bins: int, candidate: Candidate, loss: Loss, runs: Sequence[Trained]
+) -> Outcome:
     steps, seconds = float(sum(run.steps for run in runs)), sum(run.seconds for run in runs)
     reached = [run.fitness for run in runs if run.fitness is not None]
     if len(reached) < len(runs):
         return Outcome(candidate.id, Status.DIVERGED, None, loss, steps=steps, seconds=seconds)
-    figures = [_calibration(engine, bins, run) for run in runs]
+    figures = [_calibration(engine, bins, run) for run in runs] if isinstance(engine, Engine) else [{}]
     return Outcome(
         candidate.id,
         Status.EVALUATED,

@@ -1,0 +1,1 @@
+"""Base networks: flat parameters, one or many networks at once, the user's own modules."""

@@ -1,0 +1,1 @@
+"""Training base networks: lanes, the loop, optimisers, the stopping rule, paused runs."""

@@ -1,0 +1,179 @@
+"""Executor `local`: worker processes on this machine, one thread each by default."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
+from automl_loss.errors import EvaluationError
+from automl_loss.plugins.config import PluginConfig
+from automl_loss.plugins.executor import Executor, Failure, Item, Result
+
+_KILLED = (
+    "a worker process was killed, most likely for lack of memory. What was finished is recorded: go on with --resume, "
+    "with fewer `executor.workers` or a smaller `executor.chunk`."
+)
+
+# From glibc's malloc.h.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+
+
+class LocalExecutor(Executor):
+    """Runs chunks in worker processes on this machine, or in this process when there is one worker."""
+
+    plugin_api = 2
+
+    class Config(PluginConfig):
+        """Options of the local executor."""
+
+        workers: PositiveInt | None = Field(
+            None, description="worker processes; null: as many as there are cores for `threads` each"
+        )
+
+    def __init__(self, config: Any, threads: int = 1) -> None:
+        super().__init__(config, threads)
+        self.workers: int = config.workers or max(1, cores() // threads)
+        self._pool: Any = None
+
+    def map(
+        self, function: Callable[[Item], Result], chunks: Sequence[Item], *, deadline: float | None = None
+    ) -> Iterator[tuple[int, Result | Failure]]:
+        """See `Executor.map`. A chunk that is to have a deadline runs in a worker process, also the only one."""
+        alone = self.workers == 1 or (len(chunks) == 1 and self._pool is None)
+        if alone and deadline is None:
+            return _in_this_process(function, chunks)
+        return self._parallel(function, chunks, deadline)
+
+    def _parallel(
+        self, function: Callable[[Item], Result], chunks: Sequence[Item], deadline: float | None
+    ) -> Iterator[tuple[int, Result | Failure]]:
+        """Results as they arrive. What is left when the caller goes away is not cancelled: `close` ends it."""
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        # With a deadline no chunk waits in a queue, so that its time begins when it is handed over.
+        ahead = len(chunks) if deadline is None else self.workers
+        waiting, running = deque(enumerate(chunks)), dict[Any, _Running]()
+        while waiting or running:
+            while waiting and len(running) < ahead:
+                index, chunk = waiting.popleft()
+                running[self._start().submit(function, chunk)] = _Running(index, chunk, time.monotonic())
+            rest = None
+            if deadline is not None:
+                rest = max(0.0, min(each.since for each in running.values()) + deadline - time.monotonic())
+            done, _ = wait(running, timeout=rest, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future).index, _result(future)
+            if not done and deadline is not None:
+                yield from self._end_overdue(running, waiting, deadline)
+
+    def _end_overdue(
+        self, running: dict[Any, _Running], waiting: deque[tuple[int, Any]], deadline: float
+    ) -> Iterator[tuple[int, Failure]]:
+        """End the workers of chunks that took too long; their neighbours are begun again."""
+        over = [each for each in running.values() if time.monotonic() - each.since >= deadline]
+        if not over:
+            return
+        self.close()
+        waiting.extendleft((each.index, each.chunk) for each in running.values() if each not in over)
+        running.clear()
+        for each in over:
+            yield each.index, Failure(TimeoutError(f"it took longer than {deadline:g} s and was ended."))
+
+    def _start(self) -> Any:
+        if self._pool is None:
+            from loky import ProcessPoolExecutor
+
+            self._pool = ProcessPoolExecutor(
+                max_workers=self.workers,
+                initializer=prepare_worker,
+                initargs=(self.threads, os.getpid()),
+                env={
+                    name: str(self.threads)
+                    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+                },
+            )
+        return self._pool
+
+    def close(self) -> None:
+        """Stop the workers, at work or not."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, kill_workers=True)
+            self._pool = None
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A chunk at work, and since when."""
+
+    index: int
+    chunk: Any
+    since: float
+
+
+def _in_this_process(
+    function: Callable[[Item], Result], chunks: Sequence[Item]
+) -> Iterator[tuple[int, Result | Failure]]:
+    for index, chunk in enumerate(chunks):
+        try:
+            value: Result | Failure = function(chunk)
+        except Exception as error:
+            value = Failure.of(error)
+        yield index, value
+
+
+def _result(future: Any) -> Any:
+    """What a future gave, or its failure."""
+    from loky.process_executor import TerminatedWorkerError
+
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, TerminatedWorkerError):
+        return Failure(EvaluationError(_KILLED))
+    return Failure.of(error)
+
+
+def cores() -> int:
+    """Cores this process may use, container limits included."""
+    from loky import cpu_count
+
+    return int(cpu_count())
+
+
+def prepare_worker(threads: int, parent: int) -> None:
+    """Ctrl-C is the main process's business, and threads are as the recipe says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _keep_freed_memory()
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep what is freed: given back to the system, each training step would fault it in anew.
+
+    By mallopt (glibc; other libraries are left alone): 5-10 % of the time of small networks.
+    """
+    adjust = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if adjust is not None:
+        adjust(_MMAP_THRESHOLD, 2**30)
+        adjust(_TRIM_THRESHOLD, 2**31 - 1)
+        adjust(_TOP_PAD, 2**26)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone: a worker of a run that was killed would wait for ever."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)

@@ -1,0 +1,188 @@
+"""Retraining: full runs from scratch, judged once on test rows that nothing before has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from automl_loss.engine.engine import Engine
+from automl_loss.engine.metrics.metric import Metric
+from automl_loss.engine.settings import Resplit
+from automl_loss.engine.training.lane import Lane, Schedule, Trained
+from automl_loss.final.learning_rate import RateTrial, Selection, default_grid, select_lr
+from automl_loss.final.statistics import Difference, paired_difference, paired_difference_of
+from automl_loss.final.training_runs import TrainingRuns
+from automl_loss.losses.base import Loss
+from automl_loss.plugins.task import Split
+from automl_loss.seeds import generator, stream
+
+ON_VALIDATION = "task_loss_on_validation"
+"""Contestant: the task loss, trained on clean validation rows alone."""
+ON_BOTH = "task_loss_on_both"
+"""Contestant: the task loss, trained on training rows and clean validation rows."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A loss as retrained.
+
+    Args:
+        loss: at its final weights and scale.
+        selection: its learning rate at this horizon; a fixed one has no table.
+        values: test metric of each seed under the stopping rule, lower is better inside.
+        last: the same at the last step.
+        runs: one training run for each seed.
+    """
+
+    loss: Loss
+    selection: Selection
+    values: tuple[float, ...]
+    last: tuple[float, ...]
+    runs: tuple[Trained, ...]
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """Contestants by name, and how they differ from the task loss.
+
+    Args:
+        contestants: `task_loss`, `found`, `handcrafted`, and the task loss on other rows.
+        differences: test metric of each contestant minus the task loss's, at the stopping rule's step.
+        last_differences: the same at the last step.
+    """
+
+    contestants: Mapping[str, Contestant]
+    differences: Mapping[str, Difference]
+    last_differences: Mapping[str, Difference]
+
+
+@dataclass(frozen=True)
+class RetrainingPlan:
+    """How losses are retrained.
+
+    Args:
+        schedule: of each run.
+        seeds: runs for each loss.
+        lr: one rate for all, or `None` to give each loss its best on validation at this horizon.
+    """
+
+    schedule: Schedule
+    seeds: int
+    lr: float | None
+
+
+def retrain(
+    runs: TrainingRuns, losses: Mapping[str, Loss], plan: RetrainingPlan, stage: str = "retraining"
+) -> Retrained:
+    """Train every loss from scratch on the same fresh seeds, each at its own best rate, and read the test metric.
+
+    Where validation rows are known to be cleaner than training rows, the task loss is trained on them as well.
+
+    Args:
+        runs: trains lanes on one task.
+        losses: by name; `task_loss` is among them.
+        plan: length, seeds, rates.
+        stage: names the seed streams and the chunk records.
+    """
+    engine = runs.engine
+    assert isinstance(engine, Engine)
+    usual, others = losses["task_loss"], on_clean_rows(engine)
+    selections = _rates(runs, f"{stage}-lr", list(losses.values()), plan)
+    rates = {
+        name: _rates(runs, f"{stage}-{name}-lr", [usual], plan, rows)[0] for name, rows in others.items()
+    }
+    # Every choice has been made: only now are the test rows loaded.
+    test = engine.task.test(engine.seed)
+    streams = [stream(engine.seed, stage, i) for i in range(plan.seeds)]
+    lanes = [
+        Lane(loss, pick.lr, seed)
+        for seed in streams
+        for loss, pick in zip(losses.values(), selections, strict=True)
+    ]
+    judged = runs.during("retraining")
+    results = judged.train(stage, lanes, plan.schedule, test)
+    judge = _Judge(engine.metric, test, engine.problem.is_classification)
+    contestants = {
+        name: judge.contestant(loss, selections[k], results[k :: len(losses)])
+        for k, (name, loss) in enumerate(losses.items())
+    }
+    for name, rows in others.items():
+        own = [Lane(usual, rates[name].lr, seed, rows) for seed in streams]
+        trained = judged.train(f"{stage}-{name}", own, plan.schedule, test)
+        contestants[name] = judge.contestant(usual, rates[name], trained)
+    rng_seed = stream(engine.seed, "bootstrap")
+    return Retrained(contestants, *(judge.differences(contestants, at, rng_seed) for at in ("best", "last")))
+
+
+def on_clean_rows(engine: Engine) -> dict[str, Resplit]:
+    """Rows that the task loss is trained on besides, by contestant: what it would do with clean validation rows.
+
+    Whoever has clean rows to choose a loss on could train on them instead, and a loss has to be worth more than that.
+    Empty where validation rows are no cleaner than the others.
+    """
+    return {ON_VALIDATION: "validation", ON_BOTH: "both"} if engine.spec.options.cleaner_validation else {}
+
+
+def _rates(
+    runs: TrainingRuns, stage: str, losses: Sequence[Loss], plan: RetrainingPlan, rows: Resplit | None = None
+) -> list[Selection]:
+    if plan.lr is not None:
+        return [Selection(plan.lr, float("nan"), ()) for _ in losses]
+    trial = RateTrial(default_grid(runs.engine.training.optimizer), plan.schedule, rows=(rows,))
+    return select_lr(runs.during("retraining_rate"), stage, losses, trial)
+
+
+class _Judge:
+    """Reads the metric off raw outputs on the test rows."""
+
+    def __init__(self, metric: Metric, test: Split, classification: bool) -> None:
+        self._metric = metric
+        self._target = torch.as_tensor(test.y)
+        self._target = self._target.long() if classification else self._target.float()
+
+    def contestant(self, loss: Loss, selection: Selection, runs: Sequence[Trained]) -> Contestant:
+        """The test metric of each run; infinite where training diverged."""
+        return Contestant(
+            loss, selection, self._values(runs, "best"), self._values(runs, "last"), tuple(runs)
+        )
+
+    def _values(self, runs: Sequence[Trained], at: str) -> tuple[float, ...]:
+        values = self._metric.values(_outputs(runs, at), self._target).tolist()
+        return tuple(float("inf") if run.diverged else value for run, value in zip(runs, values, strict=True))
+
+    def differences(self, contestants: Mapping[str, Contestant], at: str, seed: int) -> dict[str, Difference]:
+        """Each contestant against the task loss, in the metric's own sense."""
+        base = contestants["task_loss"]
+        return {
+            name: self._difference(other, base, at, seed)
+            for name, other in contestants.items()
+            if name != "task_loss"
+        }
+
+    def _difference(self, one: Contestant, base: Contestant, at: str, seed: int) -> Difference:
+        if any(run.diverged for run in (*one.runs, *base.runs)):
+            return Difference(float("nan"), (float("nan"), float("nan")), 1.0, "none: a run diverged")
+        mine, theirs = _outputs(one.runs, at), _outputs(base.runs, at)
+        sign = 1.0 if self._metric.lower_is_better else -1.0
+        rows, others = self._metric.per_row(mine, self._target), self._metric.per_row(theirs, self._target)
+        if rows is not None and others is not None:
+            return paired_difference(sign * rows.numpy(), sign * others.numpy())
+
+        def resampled(seeds: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> float:
+            chosen = torch.as_tensor(index)
+            target = self._target[chosen]
+            a = self._metric.values(mine[seeds][:, chosen], target).mean()
+            b = self._metric.values(theirs[seeds][:, chosen], target).mean()
+            return sign * float(a - b)
+
+        return paired_difference_of(resampled, len(one.runs), len(self._target), generator(seed, at))
+
+
+def _outputs(runs: Sequence[Trained], at: str) -> torch.Tensor:
+    """`(runs, rows, outputs)` raw test outputs."""
+    arrays = [run.test_output if at == "best" else run.test_output_last for run in runs]
+    return torch.from_numpy(np.stack([array for array in arrays if array is not None]))
