@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ def run(
     overrides: Sequence[str] = (),
     directory: str | Path | None = None,
     resume: bool = False,
+    report: bool | None = None,
 ) -> Result:
     """Search for a loss, retrain under it, and write a run directory.
 
@@ -59,6 +61,8 @@ def run(
         overrides: as on the command line, e.g. `["strategy.population=50"]`.
         directory: where to write; default: `runs/<name>`, or `runs/<name>-2` where that exists.
         resume: go on with an interrupted run in `directory` (default: `runs/<name>`).
+        report: whether to write `report.html` and its figures, which takes a few seconds; `autoloss report DIR` writes
+            them later. Default: yes, unless the environment variable `AUTOLOSS_REPORT` is 0.
 
     Returns:
         What was found. `result.verdict` says in words whether it beats the task loss.
@@ -91,7 +95,6 @@ def run(
         ['abs(sub(y, f))', 'square(sub(y, f))']
         >>> run({"task": {"name": "wine"}}, strategy=Two())  # doctest: +SKIP
     """
-    from automl_loss.report import write_report
     from automl_loss.search.run_recipe import run_recipe
 
     if isinstance(recipe, Recipe) and strategy is not None:
@@ -100,7 +103,12 @@ def run(
         )
     resolved = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides, strategy=strategy)
     result = run_recipe(resolved, callback, directory=directory, resume=resume)
-    write_report(result.directory)
+    if report is None:
+        report = os.environ.get("AUTOLOSS_REPORT") != "0"
+    if report:
+        from automl_loss.report import write_report
+
+        write_report(result.directory)
     return result
 
 

@@ -27,17 +27,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from automl_loss.final.lane_runs import cut
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from automl_loss import Candidate, SymbolicLoss, load_recipe, parse, standard_primitives
+from automl_loss import Candidate, Lane, SymbolicLoss, load_recipe, parse, standard_primitives
 from automl_loss.engine.engine import Engine
-from automl_loss.engine.tuning.tuner import HELD_OUT
+from automl_loss.engine.tuning.tuning_steps import HELD_OUT
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.losses.inputs import prepare
+from automl_loss.record.recorded_map import cut
+from automl_loss.record.workers import Workers
 from automl_loss.search.filters import Screen
-from automl_loss.search.from_recipe import Setup, set_up
+from automl_loss.search.from_recipe import RunObjects, set_up
 
 TEXTS = (
     "square(sub(y, f))",
@@ -196,12 +197,11 @@ def ours(engine: Engine, losses: Sequence[SymbolicLoss]) -> Timing:
     """The same by the engine: tune, match the scale, train."""
     start = time.perf_counter()
     engine.match_scale(losses)
-    tuner = engine.tuner(engine.spec.tuning)
     for index in range(engine.spec.tuning.steps + HELD_OUT):
-        tuner.prepare(index)
+        engine.tuning_steps.triple(index)
     begun = time.perf_counter()
     tuned = [result.loss for result in engine.tune(engine.match_scale(losses))]
-    engine.train(engine.match_scale(tuned))
+    engine.train([Lane(loss, engine.lr, engine.search_seed(0)) for loss in engine.match_scale(tuned)])
     return Timing(time.perf_counter() - begun, len(losses), begun - start)
 
 
@@ -223,20 +223,22 @@ def plain(engine: Engine, share: int) -> Timing:
     return Timing(time.perf_counter() - start, share)
 
 
-def natural(setup: Setup, count: int) -> list[SymbolicLoss]:
+def natural(objects: RunObjects, count: int) -> list[SymbolicLoss]:
     """Random expressions as a GP's first population has them."""
-    found = [candidate.loss for candidate in setup.strategy.ask()]
+    found = [candidate.loss for candidate in objects.strategy.ask()]
     return [loss for loss in found if isinstance(loss, SymbolicLoss)][:count]
 
 
-def accepted(setup: Setup, losses: Sequence[SymbolicLoss]) -> tuple[list[SymbolicLoss], float]:
+def accepted(
+    objects: RunObjects, workers: Workers, losses: Sequence[SymbolicLoss]
+) -> tuple[list[SymbolicLoss], float]:
     """What our filters let through, and the seconds they take on both cores, with a share of what is done once."""
     start = time.perf_counter()
     known = [SymbolicLoss(parse(text, standard_primitives())) for text in TEXTS[:2]]
     both = [Candidate(i, loss, generation=0) for i, loss in enumerate(known)]
-    Screen(setup.recipe.filters, setup.engine, setup.executor).screen(both)
+    Screen(objects.recipe.filters, objects.engine, workers).screen(both)
     once = time.perf_counter() - start
-    screen = Screen(setup.recipe.filters, setup.engine, setup.executor)
+    screen = Screen(objects.recipe.filters, objects.engine, workers)
     start = time.perf_counter()
     verdict = screen.screen([Candidate(i, loss, generation=0) for i, loss in enumerate(losses)])
     taken = time.perf_counter() - start
@@ -254,31 +256,34 @@ def measure(case: Case, rounds: int, smoke: bool) -> None:
     """Time one case and print its ratios."""
     steps = ["tuning.steps=3", "training.steps=5"] if smoke else []
     fixed = [f"task={case.task}", f"model={case.model}", "training.lr=0.01", *steps]
-    setup = set_up(
+    objects = set_up(
         load_recipe(
             "quickstart",
             [*fixed, "strategy={name: random, population: 50}", "executor={name: local, workers: 2}"],
         )
     )
+    workers = Workers(objects.executor)
     words = standard_primitives()
     count = 4 if smoke else case.losses
     losses = [SymbolicLoss(parse(TEXTS[i % len(TEXTS)], words)) for i in range(count)]
     if case.natural:
-        losses = natural(setup, count)
+        losses = natural(objects, count)
     speed, cost, once, rates = [], [], 0.0, []
-    for _ in range(rounds):
-        # A new engine in each round, so that nothing is left over from the one before.
-        engine = Engine(setup.engine.spec)
-        good, extra = accepted(replace(setup, engine=engine), losses) if case.natural else (losses, 0.0)
-        mine = list(setup.executor.map(partial(ours, engine), halves(good)))
+    for number in range(rounds):
+        # A new engine in each round, as of another run: nothing is left over from the one before, nor in workers.
+        engine = Engine(replace(objects.engine.spec, run=f"round {number}"))
+        good, extra = losses, 0.0
+        if case.natural:
+            good, extra = accepted(replace(objects, engine=engine), workers, losses)
+        mine = workers.in_order(partial(ours, engine), halves(good))
         side = partial(conventional, engine, case.natural)
-        theirs = list(setup.executor.map(side, halves(losses)))
-        limit = list(setup.executor.map(partial(plain, engine), [len(half) for half in halves(good)]))
+        theirs = workers.in_order(side, halves(losses))
+        limit = workers.in_order(partial(plain, engine), [len(half) for half in halves(good)])
         rates.append(per_second(mine, extra))
         speed.append(per_second(mine, extra) / per_second(theirs))
         cost.append(per_second(limit) / per_second(mine))
         once = max(t.once for t in mine)
-    setup.executor.close()
+    workers.close()
     if smoke:
         print(f"{case.name}: works")
         return

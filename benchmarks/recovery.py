@@ -17,8 +17,11 @@ from pathlib import Path
 from statistics import fmean
 
 from automl_loss import HandcraftedLoss, load_recipe, run, task_loss
-from automl_loss.final.lane_runs import LaneTrainer
-from automl_loss.final.retraining import retrain
+from automl_loss.final.retraining import RetrainingPlan, retrain
+from automl_loss.final.training_runs import TrainingRuns
+from automl_loss.record.chunk_records import ChunkRecords
+from automl_loss.record.recording import Recording
+from automl_loss.record.workers import Workers
 from automl_loss.search.from_recipe import make_engine, make_executor
 
 SMOKE = (
@@ -48,30 +51,22 @@ CASES = (
 )
 
 
-class Forgetful:
-    """Keeps no records: nothing here is resumed."""
-
-    def remember(self, key: str, value: object) -> None:
-        """See `Memory`."""
-
-    def recall(self, key: str) -> None:
-        """See `Memory`."""
-
-
 def measure(case: Case, seed: int, settings: tuple[str, ...]) -> tuple[float, float, float, str]:
     """Test metric of the found loss, the known one and the task loss, and the found loss."""
     recipe = load_recipe(f"recovery/{case.recipe}", [f"seed={seed}", *settings])
     with tempfile.TemporaryDirectory() as folder:
         result = run(recipe, directory=Path(folder) / "run")
-        engine, executor = make_engine(recipe), make_executor(recipe)
+        engine, workers = make_engine(recipe), Workers(make_executor(recipe))
         if engine.training.lr == "auto":
             engine = engine.with_lr(result.data["search"]["lr"])
         known = engine.match_scale([case.known.for_problem(engine.problem)])[0]
         usual = task_loss(engine.problem)
         losses = {"task_loss": usual} | ({} if case.known.key == usual.key else {"known": known})
-        trainer = LaneTrainer(engine, executor, Forgetful(), result.data["search"]["chunk"], Path(folder))
-        retrained = retrain(trainer, losses, recipe.retraining.steps, recipe.retraining.seeds, None)
-        executor.close()
+        records = ChunkRecords(Path(folder) / "chunks.log")
+        runs = TrainingRuns(engine, Recording(workers, records, Path(folder), result.data["search"]["chunk"]))
+        plan = RetrainingPlan(runs.schedule(recipe.retraining.steps), recipe.retraining.seeds, lr=None)
+        retrained = retrain(runs, losses, plan)
+        workers.close()
     means = {name: engine.metric.shown(fmean(each.values)) for name, each in retrained.contestants.items()}
     test = result.data["test"]
     found = test["learned"] if test["returned"] == "found" else test["others"].get("found", test["task_loss"])

@@ -18,11 +18,11 @@ import argparse
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from automl_loss import Progress, Result, load_recipe, run
+from automl_loss import Lane, Progress, Result, load_recipe, run
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.search.from_recipe import set_up
 
@@ -103,10 +103,10 @@ def steps_to(result: Result, fitness: float) -> float:
 def retraining_seconds(steps: int) -> float:
     """Seconds of one retraining run under the task loss, on one core."""
     engine = set_up(load_recipe("quickstart", [*RECIPE, "training.lr=0.01"])).engine
-    loss = task_loss(engine.problem)
-    engine.train([loss], steps=10)
+    lane = Lane(task_loss(engine.problem), engine.lr, engine.search_seed(0))
+    engine.train([lane], replace(engine.schedule, steps=10, rungs=()))
     start = time.perf_counter()
-    engine.train([loss], steps=steps)
+    engine.train([lane], replace(engine.schedule, steps=steps, rungs=()))
     return time.perf_counter() - start
 
 

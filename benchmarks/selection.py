@@ -14,7 +14,7 @@ import argparse
 import csv
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from automl_loss import Lane
 from automl_loss.api import compare
 from automl_loss.comparison.cell import CELLS
 from automl_loss.comparison.recipe import load_comparison
@@ -156,13 +157,15 @@ def statistics_of(recipe: Recipe, directory: Path) -> Values:
     judging = Rows.of(engine.task.test(recipe.seed), engine.problem, engine.device, own.stored.dtype)
     engine.validation_rows = Rows(torch.cat([own.x, judging.x]), torch.cat([own.target, judging.target]))
     metric, seeds = engine.metric, []
+    schedule = replace(engine.schedule, rungs=())
     for i in range(SEEDS):
         found = []
         for start in range(0, len(losses), engine.width):
             part = losses[start : start + engine.width]
+            lanes = [Lane(loss, lr, stream(recipe.seed, "selection", i)) for loss in part]
             recorder = Recorder(**vars(metric), validating=len(own))
             engine.metric = recorder
-            trained = engine.train(part, lr=lr, seed=stream(recipe.seed, "selection", i))
+            trained = engine.train(lanes, schedule)
             whole = np.stack(recorder.looks, 1)
             whole[[run.diverged for run in trained]] = np.nan
             found.append(whole)

@@ -23,16 +23,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from automl_loss.final.lane_runs import LaneTrainer
 from cmaes import CMA
 from scipy.stats import wilcoxon
 
-from automl_loss import Candidate, Loss, load_recipe
+from automl_loss import Candidate, Lane, Loss, Trained, load_recipe
 from automl_loss.engine.engine import Engine
-from automl_loss.final.learning_rate import default_grid, select_lr
+from automl_loss.final.learning_rate import RateTrial, default_grid, select_lr
+from automl_loss.final.training_runs import TrainingRuns
 from automl_loss.losses.handcrafted import task_loss
+from automl_loss.record.chunk_records import ChunkRecords
+from automl_loss.record.recording import Recording
+from automl_loss.record.workers import Workers
 from automl_loss.search.filters import Screen
-from automl_loss.search.from_recipe import Setup, set_up
+from automl_loss.search.from_recipe import RunObjects, set_up
 from automl_loss.seeds import stream
 
 TASKS = {
@@ -78,15 +81,15 @@ def run(file: Path, task: str, split: int, count: int, overrides: Sequence[str],
     if any(record["task"] == task and record["split"] == split for record in read(file)):
         return
     data, model = TASKS[task]
-    setup = set_up(
+    objects = set_up(
         load_recipe(
             "quickstart",
             [f"task={data}", f"model={model}", f"seed={100 + split}", "strategy={name: random, population: 50}",
              "executor={name: local, workers: 1}", *overrides],
         )
     )  # fmt: skip
-    engine = at_best_rate(setup)
-    losses = natural_losses(replace(setup, engine=engine), count)
+    engine = at_best_rate(objects)
+    losses = natural_losses(replace(objects, engine=engine), count)
     records = [
         {
             "task": task,
@@ -111,35 +114,25 @@ def run(file: Path, task: str, split: int, count: int, overrides: Sequence[str],
     print(f"{task}, split {split}: {len(losses)} losses at lr {engine.lr:g}", flush=True)
 
 
-def at_best_rate(setup: Setup) -> Engine:
+def at_best_rate(objects: RunObjects) -> Engine:
     """The engine at the task loss's best rate for partial training."""
-    engine = setup.engine
+    engine = objects.engine
     if engine.training.lr != "auto":
         return engine
     with tempfile.TemporaryDirectory() as folder:
-        trainer = LaneTrainer(engine, setup.executor, Forgetful(), 21, Path(folder))
-        loss = task_loss(engine.problem)
-        grid = default_grid(engine.training.optimizer)
-        return engine.with_lr(select_lr(trainer, "lr", [loss], grid, engine.training.steps)[0].lr)
+        records = ChunkRecords(Path(folder) / "chunks.log")
+        runs = TrainingRuns(engine, Recording(Workers(objects.executor), records, Path(folder), 21))
+        trial = RateTrial(default_grid(engine.training.optimizer), runs.schedule(engine.training.steps))
+        return engine.with_lr(select_lr(runs, "lr", [task_loss(engine.problem)], trial)[0].lr)
 
 
-class Forgetful:
-    """No chunk records."""
-
-    def remember(self, key: str, value: object) -> None:
-        """Nothing."""
-
-    def recall(self, key: str) -> None:
-        """Nothing."""
-
-
-def natural_losses(setup: Setup, count: int) -> list[Loss]:
+def natural_losses(objects: RunObjects, count: int) -> list[Loss]:
     """Losses of random search that pass the filters, at matched scale."""
-    screen = Screen(setup.recipe.filters, setup.engine, setup.executor)
+    screen = Screen(objects.recipe.filters, objects.engine, Workers(objects.executor))
     found: list[Candidate] = []
     while len(found) < count:
-        found += screen.screen(setup.strategy.ask()).survivors
-    return setup.engine.match_scale([candidate.loss for candidate in found[:count]])
+        found += screen.screen(objects.strategy.ask()).survivors
+    return objects.engine.match_scale([candidate.loss for candidate in found[:count]])
 
 
 def tuned_by(engine: Engine, losses: Sequence[Loss], way: str) -> list[dict[str, object]]:
@@ -158,7 +151,7 @@ def tuned_by(engine: Engine, losses: Sequence[Loss], way: str) -> list[dict[str,
             trusted = tuner.guard(losses, population)
         final = engine.match_scale(population.tuned())
     seconds = time.perf_counter() - begun
-    searched = engine.train(final)
+    searched = train(engine, final, engine.search_seed(0))
     fresh = [fitness(engine, final, i) for i in range(FRESH_SEEDS)]
     return [
         {"searched": run.fitness, "fresh": list(values), "trusted": good, "seconds": seconds / len(losses)}
@@ -168,8 +161,13 @@ def tuned_by(engine: Engine, losses: Sequence[Loss], way: str) -> list[dict[str,
 
 def fitness(engine: Engine, losses: Sequence[Loss], index: int) -> list[float | None]:
     """Validation metric of networks that no tuning has seen."""
-    seed = stream(engine.spec.seed, "study", index)
-    return [run.fitness for run in engine.train(losses, seed=seed)]
+    seed = stream(engine.seed, "study", index)
+    return [trained.fitness for trained in train(engine, losses, seed)]
+
+
+def train(engine: Engine, losses: Sequence[Loss], seed: int) -> list[Trained]:
+    """Partial training of every loss on one seed."""
+    return engine.train([Lane(loss, engine.lr, seed) for loss in losses])
 
 
 def by_evolution(engine: Engine, loss: Loss, runs: int) -> dict[str, object]:
@@ -177,12 +175,13 @@ def by_evolution(engine: Engine, loss: Loss, runs: int) -> dict[str, object]:
     begun = time.perf_counter()
     start = np.array(loss.weights)
     size = 8
-    search = CMA(mean=start, sigma=0.1, seed=engine.spec.seed, population_size=size)
+    search = CMA(mean=start, sigma=0.1, seed=engine.seed, population_size=size)
     best, chosen = np.inf, loss
     for _ in range(max(1, runs // size)):
         points = [search.ask() for _ in range(size)]
         losses = engine.match_scale([loss.with_weights(tuple(map(float, point))) for point in points])
-        values = [np.inf if r.fitness is None else r.fitness for r in engine.train(losses)]
+        trained = train(engine, losses, engine.search_seed(0))
+        values = [np.inf if each.fitness is None else each.fitness for each in trained]
         # An unusable point is worse than any: CMA-ES needs finite numbers.
         worst = max([v for v in values if np.isfinite(v)], default=1.0)
         search.tell(

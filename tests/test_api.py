@@ -236,7 +236,7 @@ def test_a_strategy_takes_the_place_of_the_recipes_and_drops_what_belonged_to_it
 ) -> None:
     named = short(strategy={"name": "random", "population": 9}, evaluator={"name": "bilevel"})
     recipe = load_recipe(named, strategy=mine)
-    assert (recipe.strategy.name, recipe.strategy.plugin, recipe.evaluator.name) == (
+    assert (recipe.strategy.name, recipe.strategy.cls, recipe.evaluator.name) == (
         "Mine",
         mine,
         "partial-training",

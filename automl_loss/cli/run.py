@@ -29,6 +29,10 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print result.json at the end, and nothing else.")
     ] = False,
+    report: Annotated[
+        bool | None,
+        typer.Option("--report/--no-report", help="Write report.html at the end. Default: yes."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict alone.")] = False,
 ) -> None:
     """Search for a loss, retrain under it, and say what came of it."""
@@ -50,7 +54,7 @@ def run(
 
     console = Console()
     with display_for(errors if as_json else console, quiet=quiet or as_json) as display:
-        result = run_recipe(resolved, display, directory=output, resume=resume)
+        result = run_recipe(resolved, display, directory=output, resume=resume, report=report)
     if as_json:
         typer.echo(json.dumps(result.data, indent=2))
     elif quiet:

@@ -46,9 +46,8 @@ def print_summary(console: Console, result: Result) -> None:
     console.print(
         f"Use it:  {folder / 'best_loss.py'}   (needs torch alone)", highlight=False, soft_wrap=True
     )
-    console.print(
-        f"Details: {folder / 'report.html'}, {folder / 'result.json'}", highlight=False, soft_wrap=True
-    )
+    details = [file for file in (folder / "report.html", folder / "result.json") if file.exists()]
+    console.print(f"Details: {', '.join(map(str, details))}", highlight=False, soft_wrap=True)
 
 
 def _time(result: Result) -> str:

@@ -12,7 +12,7 @@ from support.recipes import tiny
 from support.runs import with_loss
 
 from autoloss_tasks.sklearn_tasks import Wine
-from automl_loss import AutolossError, EvaluationError, run
+from automl_loss import AutolossError, EvaluationError, Lane, Schedule, run
 from automl_loss.after.finished_run import FinishedRun
 from automl_loss.after.landscape import QUANTITIES, LandscapeSettings, landscape, read_landscape
 from automl_loss.search.from_recipe import make_engine
@@ -72,19 +72,19 @@ def test_the_centre_is_the_trained_network_and_the_metric_is_in_its_own_sense(dr
 
 def test_the_centre_s_losses_are_torch_s_own(drawn: dict[str, Any], directory: Path) -> None:
     from automl_loss.after.landscape import _View
-    from automl_loss.after.minima import train_to_minima
     from automl_loss.seeds import stream
 
     read = FinishedRun.read(directory)
     engine = make_engine(read.recipe)
     entry = drawn["networks"]["found"]
-    (minimum,) = train_to_minima(engine, read.loss, entry["lr"], 20, [stream(0, "landscape", 0)])
+    lane = Lane(read.loss, entry["lr"], stream(0, "landscape", 0))
+    (minimum,) = engine.train([lane], Schedule(20, keep=True))
     view = _View(engine, 40)
-    training = engine.network.outputs(minimum.state, view.training.x)[0]
+    training = engine.network.outputs(minimum.network, view.training.x)[0]
     one_hot = torch.nn.functional.one_hot(view.training.target, 3)
     own = 1.5 * (training.softmax(1) - one_hot).square().sum(1).mean()
     assert entry["surfaces"]["training_loss"][2][2] == pytest.approx(float(own), rel=1e-4)
-    validation = engine.network.outputs(minimum.state, view.validation.x)[0]
+    validation = engine.network.outputs(minimum.network, view.validation.x)[0]
     usual = torch.nn.functional.cross_entropy(validation, view.validation.target)
     assert entry["surfaces"]["validation_task_loss"][2][2] == pytest.approx(float(usual), rel=1e-4)
 

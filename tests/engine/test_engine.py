@@ -120,7 +120,7 @@ def test_the_signature_of_the_first_version_goes_on_with_a_warning() -> None:
     assert [run.curve for run in old] == [
         run.curve for run in train(engine, losses, lr=[0.1, 0.2], steps=10, seed=3)
     ]
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="Lane"):
         assert [run.curve for run in engine.train(losses)] == [run.curve for run in train(engine, losses)]
     with pytest.raises(TypeError, match="'steeps'"):
         engine.train(losses, steeps=3)

@@ -6,8 +6,8 @@ from torch import nn
 
 from automl_loss import Problem
 from automl_loss.engine.data.rows import Rows
-from automl_loss.engine.network.network import Network
 from automl_loss.engine.network import network as networks
+from automl_loss.engine.network.network import Network
 from automl_loss.plugins.model import ModelFactory
 
 

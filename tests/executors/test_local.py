@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from automl_loss.errors import EvaluationError, PluginError
 from automl_loss.executors.local import LocalExecutor
+from automl_loss.plugins.executor import Failure
 
 KILLED = """
 import os, signal
@@ -22,7 +24,7 @@ def process(item):
     return os.getpid()
 
 executor = LocalExecutor(LocalExecutor.Config(workers=2))
-print(*set(executor.map(process, range(20))), flush=True)
+print(*{process for _, process in executor.map(process, range(20))}, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -64,6 +66,11 @@ def _process(item: int) -> int:
     return os.getpid()
 
 
+def _sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
 def _fail(item: int) -> int:
     if item == 2:
         raise PluginError(f"item {item} is bad")
@@ -94,20 +101,25 @@ def _exists(process: int) -> bool:
     return True
 
 
-def test_results_come_in_the_order_of_the_items_and_equal_those_of_one_process(
+def values(executor: LocalExecutor, function: Any, chunks: Any, **options: Any) -> list[Any]:
+    """What each chunk gave, by its index."""
+    found = list(executor.map(function, chunks, **options))
+    assert sorted(index for index, _ in found) == list(range(len(chunks)))
+    return [value for _, value in sorted(found, key=lambda pair: pair[0])]
+
+
+def test_results_come_with_their_index_as_they_are_ready_and_equal_those_of_one_process(
     one: LocalExecutor, two: LocalExecutor
 ) -> None:
     items = range(12)
-    assert (
-        list(two.map(_slow_first, items))
-        == list(one.map(_slow_first, items))
-        == list(map(_slow_first, items))
-    )
+    expected = list(map(_slow_first, items))
+    assert values(two, _slow_first, items) == values(one, _slow_first, items) == expected
+    assert next(iter(two.map(_slow_first, items)))[0] != 0  # the first chunk takes longest
 
 
 def test_work_is_shared_by_processes_and_none_is_left_after_close() -> None:
     two = LocalExecutor(LocalExecutor.Config(workers=2))
-    processes = set(two.map(_process, range(20)))
+    processes = set(values(two, _process, range(20)))
     assert len(processes) == 2
     assert os.getpid() not in processes
     assert all(map(_exists, processes))
@@ -117,21 +129,35 @@ def test_work_is_shared_by_processes_and_none_is_left_after_close() -> None:
 
 
 def test_one_worker_is_this_process(one: LocalExecutor) -> None:
-    assert set(one.map(_process, range(2))) == {os.getpid()}
+    assert set(values(one, _process, range(2))) == {os.getpid()}
     one.close()
 
 
-def test_an_exception_in_a_worker_reaches_the_caller_as_it_is(two: LocalExecutor) -> None:
-    results = two.map(_fail, range(4))
-    assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(PluginError, match="item 2 is bad"):
-        next(results)
-    assert list(two.map(_slow_first, [5, 6])) == [_slow_first(5), _slow_first(6)]
+def test_an_exception_is_a_failure_of_its_chunk_alone(one: LocalExecutor, two: LocalExecutor) -> None:
+    for executor in (one, two):
+        *_, failed, last = values(executor, _fail, range(4))
+        assert last == 3
+        assert isinstance(failed, Failure)
+        assert isinstance(failed.error, PluginError)
+        assert str(failed.error) == "item 2 is bad"
+    assert values(two, _slow_first, [5, 6]) == [_slow_first(5), _slow_first(6)]
+
+
+def test_a_chunk_that_takes_too_long_is_ended_and_its_neighbours_are_not() -> None:
+    for workers in (1, 2):
+        executor = LocalExecutor(LocalExecutor.Config(workers=workers))
+        found = values(executor, _sleep, [0.01, 60.0, 0.02, 0.03], deadline=6.0)
+        executor.close()
+        hung = found.pop(1)
+        assert found == [0.01, 0.02, 0.03]
+        assert isinstance(hung, Failure)
+        assert isinstance(hung.error, TimeoutError)
+        assert "longer than 6 s" in str(hung.error)
 
 
 def test_workers_keep_to_their_threads_and_leave_ctrl_c_to_the_main_process(two: LocalExecutor) -> None:
-    assert set(two.map(_threads, range(4))) == {(1, "1")}
-    assert set(two.map(_ignores_interrupts, range(4))) == {True}
+    assert set(values(two, _threads, range(4))) == {(1, "1")}
+    assert set(values(two, _ignores_interrupts, range(4))) == {True}
 
 
 def test_nothing_to_do_gives_nothing(one: LocalExecutor, two: LocalExecutor) -> None:
@@ -147,9 +173,13 @@ def test_by_default_there_are_as_many_workers_as_cores_for_their_threads() -> No
 
 def test_a_killed_worker_is_an_error_that_says_how_to_go_on() -> None:
     executor = LocalExecutor(LocalExecutor.Config(workers=2))
-    with pytest.raises(EvaluationError, match=r"worker process was killed.*--resume.*executor\.workers"):
-        list(executor.map(_die, range(4)))
+    found = values(executor, _die, range(4))
     executor.close()
+    failures = [each for each in found if isinstance(each, Failure)]
+    assert failures
+    said = str(failures[0].error)
+    assert isinstance(failures[0].error, EvaluationError)
+    assert all(word in said for word in ("worker process was killed", "--resume", "executor.workers"))
 
 
 def test_the_workers_of_a_killed_run_end_by_themselves() -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from support.engines import loss_of
 
-from automl_loss.engine.training.train import Trained
-from automl_loss.final.lane_runs import Lane
-from automl_loss.final.learning_rate import SEEDS, Selection, default_grid, select_lr
+from automl_loss import Lane, Schedule, Trained
+from automl_loss.final.learning_rate import SEEDS, RateTrial, Selection, default_grid, select_lr
 from automl_loss.seeds import stream
 
 RATIO = math.sqrt(10)
@@ -26,12 +25,12 @@ class Pretended:
     fitness: Callable[[Lane], float | None]
     trained: list[Lane] = field(default_factory=list)
     rounds: int = 0
-    engine: Any = field(default_factory=lambda: SimpleNamespace(source=SimpleNamespace(seed=17)))
+    engine: Any = field(default_factory=lambda: SimpleNamespace(seed=17))
 
-    def train(self, stage: str, lanes: Sequence[Lane], steps: int, **_: Any) -> list[Trained]:
+    def train(self, stage: str, lanes: Sequence[Lane], schedule: Schedule) -> list[Trained]:
         self.rounds += 1
         self.trained += lanes
-        return [Trained(self.fitness(lane), None, 0, (), (), steps, 0.0) for lane in lanes]
+        return [Trained(self.fitness(lane), None, 0, (), (), schedule.steps, 0.0) for lane in lanes]
 
 
 def valley(best: float) -> Callable[[Lane], float]:
@@ -39,7 +38,7 @@ def valley(best: float) -> Callable[[Lane], float]:
 
 
 def select(trainer: Pretended, grid: Sequence[float], losses: Sequence[Any] = (LOSS,)) -> list[Selection]:
-    return select_lr(trainer, "stage", losses, grid, 20)  # type: ignore[arg-type]
+    return select_lr(trainer, "stage", losses, RateTrial(tuple(grid), Schedule(20)))  # type: ignore[arg-type]
 
 
 def test_the_rate_with_the_lowest_mean_fitness_is_chosen() -> None:
@@ -120,25 +119,23 @@ def test_every_loss_gets_its_own_best_rate() -> None:
     ]
 
 
-def test_seeds_go_to_trainers_on_other_rows_in_turn() -> None:
-    trainers = [Pretended(valley(best)) for best in (0.01, 0.01, 0.3)]
-    counted: list[tuple[int, int]] = []
-    (found,) = select_lr(
-        Pretended(valley(9.0)), "stage", [LOSS], (0.003, 0.01, 0.03), 20,  # type: ignore[arg-type]
-        progress=lambda done, total: counted.append((done, total)), elsewhere=trainers,  # type: ignore[arg-type]
-    )  # fmt: skip
-    assert [{lane.seed for lane in trainer.trained} for trainer in trainers] == [
-        {stream(17, "stage", i)} for i in range(SEEDS)
-    ]
-    mean = (0 + 0 + math.log10(30)) / 3
-    assert (found.lr, found.fitness) == (0.01, pytest.approx(mean))
+def test_seeds_go_to_rows_in_turn() -> None:
+    runs = Pretended(lambda lane: valley({0: 0.01, "both": 0.01, None: 0.3}[lane.rows])(lane))
+    trial = RateTrial((0.003, 0.01, 0.03), Schedule(20), seeds=4, rows=(0, "both", None))
+    (found,) = select_lr(runs, "stage", [LOSS], trial)  # type: ignore[arg-type]
+    seeds = [stream(17, "stage", i) for i in range(4)]
+    assert {(lane.seed, lane.rows) for lane in runs.trained} == set(
+        zip(seeds, (0, "both", None, 0), strict=True)
+    )
+    assert (found.lr, found.fitness) == (0.01, pytest.approx(math.log10(30) / 4))
 
 
 def test_stages_draw_from_disjoint_seed_streams_and_losses_of_a_stage_share_theirs() -> None:
     seeds = {}
     for stage in ("learning-rate", "handcrafted", "finalists", "retraining-lr"):
         trainer = Pretended(valley(0.03))
-        select_lr(trainer, stage, [LOSS, OTHER], (0.01, 0.03, 0.1), 20)  # type: ignore[arg-type]
+        trial = RateTrial((0.01, 0.03, 0.1), Schedule(20))
+        select_lr(trainer, stage, [LOSS, OTHER], trial)  # type: ignore[arg-type]
         by_loss = {
             loss: {lane.seed for lane in trainer.trained if lane.loss == loss} for loss in (LOSS, OTHER)
         }

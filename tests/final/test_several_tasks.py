@@ -19,7 +19,7 @@ def several(*tasks: Any, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run(several(), directory=tmp_path_factory.mktemp("joint") / "run")
+    return run(several(), directory=tmp_path_factory.mktemp("joint") / "run", report=True)
 
 
 def test_one_loss_is_searched_for_all_tasks_and_judged_on_each(finished: Result) -> None:

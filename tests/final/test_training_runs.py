@@ -1,47 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from automl_loss.final.lane_runs import Lane, LaneTrainer, cut, digest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.engines import loss_of, make_engine
+from support.executors import Inline
 
-from automl_loss.engine.engine import Engine
-from automl_loss.engine.training.train import Trained
-from automl_loss.plugins.executor import Executor, Item, Result
+from automl_loss import Engine, Lane, Schedule, Trained
+from automl_loss.final.training_runs import TrainingRuns, digest
 from automl_loss.record.ledger import Ledger
+from automl_loss.record.recording import Recording
 from automl_loss.record.run_directory import RunDirectory
-
-
-class Counting(Executor):
-    """Runs in this process and remembers what it was given."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.items: list[Any] = []
-
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        for item in items:
-            self.items.append(item)
-            yield function(item)
-
-
-@given(st.integers(0, 300), st.integers(1, 40))
-def test_chunks_keep_the_order_are_even_and_at_most_the_size(count: int, size: int) -> None:
-    items = list(range(count))
-    chunks = cut(items, size)
-    assert [item for chunk in chunks for item in chunk] == items
-    lengths = [len(chunk) for chunk in chunks]
-    assert all(1 <= length <= size for length in lengths)
-    assert max(lengths, default=0) - min(lengths, default=0) <= 1
-    assert count < 2 or len(chunks) % 2 == 0 or len(chunks) == count
-    assert len(chunks) <= -(-count // size) + 1
+from automl_loss.record.workers import Workers
 
 
 def test_a_digest_names_equal_data_alike_whatever_the_order_of_keys() -> None:
@@ -70,7 +43,7 @@ class Place:
         self, engine: Engine, chunk: int, lanes: list[Lane], **options: Any
     ) -> tuple[list[Trained], int]:
         """Results of a fresh session, and the number of lanes it computed."""
-        executor = Counting()
+        executor = Inline()
         directory = (
             RunDirectory.open(self.path) if self.path.exists() else RunDirectory.create("run", self.path)
         )
@@ -78,8 +51,10 @@ class Place:
             if not directory.resumed:
                 directory.recipe.write_text("")
             ledger = Ledger.open(directory, "run")
-            trainer = LaneTrainer(engine, executor, ledger, chunk, self.path / "retraining")
-            results = trainer.train("stage", lanes, 20, **options)
+            report = options.pop("report", lambda *counted: None)
+            recording = Recording(Workers(executor), ledger.chunks, self.path, chunk, report)
+            runs = TrainingRuns(engine, recording, "phase")
+            results = runs.train("stage", lanes, runs.schedule(20), **options)
             ledger.close()
         return results, sum(len(item) for item in executor.items)
 
@@ -100,7 +75,7 @@ def without_time(results: list[Trained]) -> list[Trained]:
 def test_results_are_those_of_the_engine_in_order_whatever_the_chunks(
     engine: Engine, lanes: list[Lane], tmp_path: Path
 ) -> None:
-    alone = [engine.train([lane.loss], lr=lane.lr, seed=lane.seed, steps=20)[0] for lane in lanes]
+    alone = [engine.train([lane], Schedule(20))[0] for lane in lanes]
     assert len({result.curve for result in alone}) == len(lanes)
     for chunk in (1, 3, 8):
         results, _ = Place(tmp_path / str(chunk)).train(engine, chunk, lanes)
@@ -132,12 +107,13 @@ def test_only_what_differs_is_computed(engine: Engine, lanes: list[Lane], place:
 def test_other_steps_or_another_stage_share_nothing(
     engine: Engine, lanes: list[Lane], tmp_path: Path
 ) -> None:
-    executor = Counting()
+    executor = Inline()
     with RunDirectory.create("run", tmp_path) as directory:
-        trainer = LaneTrainer(engine, executor, Ledger.open(directory, "run"), 8, tmp_path / "retraining")
-        short = trainer.train("a", lanes[:1], 10)
-        long = trainer.train("a", lanes[:1], 20)
-        trainer.train("b", lanes[:1], 20)
+        records = Ledger.open(directory, "run").chunks
+        runs = TrainingRuns(engine, Recording(Workers(executor), records, tmp_path, 8))
+        short = runs.train("a", lanes[:1], runs.schedule(10))
+        long = runs.train("a", lanes[:1], runs.schedule(20))
+        runs.train("b", lanes[:1], runs.schedule(20))
     assert len(executor.items) == 3
     assert (short[0].steps, long[0].steps) == (10, 20)
 
@@ -175,13 +151,13 @@ def test_what_a_stopped_training_finished_is_kept(engine: Engine, lanes: list[La
     class Stopped(RuntimeError):
         pass
 
-    def stop(done: int, total: int) -> None:
-        assert total == len(lanes)
+    def stop(phase: str, done: int, total: int) -> None:
+        assert (phase, total) == ("phase", len(lanes))
         if done >= 4:
             raise Stopped
 
     with pytest.raises(Stopped):
-        place.train(engine, 2, lanes, progress=stop)
+        place.train(engine, 2, lanes, report=stop)
     _, computed = place.train(engine, 2, lanes)
     assert computed == len(lanes) - 4
 
@@ -193,3 +169,15 @@ def test_a_diverged_run_is_a_result_and_is_recalled_as_one(engine: Engine, place
     assert computed == 0
     assert first[0].diverged
     assert again == first
+
+
+def test_lanes_on_equal_rows_share_chunks_and_results_keep_the_order(
+    engine: Engine, lanes: list[Lane], place: Place
+) -> None:
+    mixed = [replace(lane, rows=[None, "both", 1][i % 3]) for i, lane in enumerate(lanes)]
+    results, computed = place.train(engine, 2, mixed)
+    assert computed == len(lanes)
+    for lane, result in zip(mixed, results, strict=True):
+        assert result.curve == pytest.approx(engine.train([lane], Schedule(20))[0].curve, abs=1e-9)
+    _, computed = place.train(engine, 2, [*mixed[:-1], replace(mixed[-1], rows=2)])
+    assert computed == 3  # the changed lane, and the two that are left on its rows, cut anew

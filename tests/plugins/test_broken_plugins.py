@@ -53,12 +53,12 @@ class Steps(SearchStrategy):
 
 EVALUATOR = '''
 from functools import partial
-from automl_loss import Evaluator, Outcome, PluginConfig, Status
+from automl_loss import Evaluator, Lane, Outcome, PluginConfig, Status
 
 def stage(engine, chunk):
     if chunk[0].id:
         {stage}
-    runs = engine.train([c.loss for c in chunk])
+    runs = engine.train([Lane(c.loss, engine.lr, engine.search_seed(0)) for c in chunk])
     return [Outcome(c.id, Status.EVALUATED, run.fitness, c.loss) for c, run in zip(chunk, runs)]
 
 class Plain(Evaluator):

@@ -275,7 +275,7 @@ def test_an_imported_model_takes_any_keywords_and_is_not_imported(load: Load) ->
     )
     assert recipe.model.import_path == "no_such_package.models:Net"
     assert recipe.model.options == {"width": 64, "deep": {"a": [1, 2]}}
-    assert recipe.model.plugin is None
+    assert recipe.model.loaded is None
 
 
 def test_an_imported_task_is_checked_by_its_own_config(

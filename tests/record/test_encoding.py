@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_loss.errors import PluginError
 from automl_loss.expression import parse, standard_primitives
 from automl_loss.losses.handcrafted import HandcraftedLoss
 from automl_loss.losses.symbolic import SymbolicLoss
@@ -69,21 +69,6 @@ def test_a_handcrafted_loss_comes_back() -> None:
     assert outcome_from_json(json.loads(json.dumps(outcome_to_json(outcome)))) == outcome
 
 
-@pytest.mark.parametrize("fitness", [None, float("nan"), float("inf"), -float("inf"), np.float32("nan")])
-@pytest.mark.parametrize("status", completed)
-def test_a_completed_outcome_needs_a_finite_fitness(status: Status, fitness: float | None) -> None:
-    with pytest.raises(
-        PluginError, match=rf"candidate 3 is {status.value} with fitness .*; it needs a finite number"
-    ):
-        outcome_to_json(Outcome(3, status, fitness, LOSS))
-
-
-@pytest.mark.parametrize("status", unfinished)
-def test_no_other_outcome_may_have_a_fitness(status: Status) -> None:
-    with pytest.raises(PluginError, match=rf"candidate 3 is {status.value} and has fitness 0\.5"):
-        outcome_to_json(Outcome(3, status, 0.5, LOSS))
-
-
 def test_numpy_scalars_become_python_numbers_at_any_depth() -> None:
     value = {
         "a": np.float32(0.1),
@@ -115,3 +100,24 @@ def test_an_outcome_may_hold_numpy_scalars() -> None:
 def test_what_json_cannot_hold_is_refused_by_its_type(value: object) -> None:
     with pytest.raises(TypeError, match=f"cannot record a {type(value).__qualname__}"):
         plain({"deep": [value]})
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "cost"),
+    [
+        (Status.EVALUATED, {}, 1.0),
+        (Status.DIVERGED, {}, 1.0),
+        (Status.DIVERGED, {"source_id": 3}, 0.0),
+        (Status.CACHED, {"source_id": 3}, 0.0),
+        (Status.REJECTED, {}, 0.0),
+        (Status.REJECTED, {"metrics": {"tuned_exactly": 0.0}}, 1.0),
+        (Status.PRUNED, {"metrics": {"share": 0.4}}, 0.4),
+        (Status.FAILED, {}, 0.0),
+    ],
+)
+def test_an_outcome_that_was_recorded_before_costs_were_counts_as_it_did(
+    status: Status, changes: dict[str, Any], cost: float
+) -> None:
+    data = outcome_to_json(Outcome(7, status, 0.5 if status.completed else None, LOSS, **changes))
+    del data["cost"]
+    assert outcome_from_json(data).cost == cost

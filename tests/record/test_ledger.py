@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automl_loss.errors import AutolossError, PluginError, ResumeError
+from automl_loss.errors import AutolossError, ResumeError
 from automl_loss.expression import parse, standard_primitives
 from automl_loss.losses.handcrafted import HandcraftedLoss
 from automl_loss.losses.symbolic import SymbolicLoss
@@ -56,7 +56,7 @@ with RunDirectory.open(path) as directory:
             os.write = half_then_die
         outcome = Outcome(i, Status.EVALUATED, 1 / (i + 1), loss)
         ledger.record(outcome, Candidate(i, loss, 0), chunk="c", lr=0.1)
-        ledger.remember(f"chunk-{i}", [i])
+        ledger.chunks.remember(f"chunk-{i}", [i])
         print(i, flush=True)
 """
 
@@ -219,18 +219,6 @@ def test_any_other_candidate_is_recorded_once(home: Home) -> None:
     assert len(home.study().trials) == 1
 
 
-def test_a_fitness_that_is_not_finite_is_refused_and_nothing_is_recorded(home: Home) -> None:
-    with home.ledger() as ledger:
-        for fitness in (float("nan"), float("inf"), None):
-            with pytest.raises(PluginError, match="needs a finite number"):
-                put(ledger, one(3, fitness=fitness))
-            with pytest.raises(PluginError, match="needs a finite number"):
-                ledger.remember_outcomes("key", [one(3, fitness=fitness)[0]])
-        assert ledger.recall("key") is None
-        assert ledger.outcomes() == {}
-    assert home.study().trials == []
-
-
 def test_numpy_scalars_are_recorded_as_python_numbers(either: Home) -> None:
     outcome = Outcome(
         np.int64(3), Status.EVALUATED, np.float32(0.1), TUNED, {"a": np.float64(0.5)}, (np.float32(0.2),),
@@ -239,53 +227,33 @@ def test_numpy_scalars_are_recorded_as_python_numbers(either: Home) -> None:
     candidate = Candidate(3, PROPOSED, np.int64(1), (np.int64(1),), {"lr": np.float64(0.3)})  # type: ignore[arg-type,arg-type]
     with either.ledger() as ledger:
         ledger.record(outcome, candidate, chunk="c", lr=np.float64(0.01))
-        ledger.remember("key", {"n": np.int64(2), "x": [np.float32(0.5)]})
+        ledger.chunks.remember("key", {"n": np.int64(2), "x": [np.float32(0.5)]})
     trial = either.study().trials[0]
     assert trial.value == float(np.float32(0.1))
     assert (trial.user_attrs["parents"], trial.user_attrs["overrides"]) == ([1], {"lr": 0.3})
     with either.ledger() as ledger:
         assert ledger.outcomes()[3] == outcome
-        assert ledger.recall("key") == {"n": 2, "x": [0.5]}
+        assert ledger.chunks.recall("key") == {"n": 2, "x": [0.5]}
 
 
-def test_chunk_records_come_back_in_this_session_and_the_next(either: Home) -> None:
-    outcomes = [one(3, rungs=(float("inf"),))[0], one(4, Status.DIVERGED)[0]]
+def test_chunk_records_are_in_a_file_of_their_own_and_those_of_the_first_version_are_read(
+    either: Home,
+) -> None:
     with either.ledger() as ledger:
-        ledger.remember("learning-rate", {"lr": 0.1 + 0.2, "tried": ((0.1, float("inf")),)})
-        ledger.remember_outcomes("generation-0/stage-1/3-4", outcomes)
-        ledger.remember("elapsed/a", 1.5)
-        ledger.remember("elapsed/a", 2.5)
-        ledger.remember("elapsed/b", 4.0)
-        here = (ledger.recall("learning-rate"), ledger.recall_prefix("elapsed/"))
+        ledger.chunks.remember("new", {"n": 0.1 + 0.2})
+        ledger._opened.study.set_user_attr("chunk:old", json.dumps([1, float("inf")]))
+    assert not any("new" in key for key in either.study().user_attrs)
     with either.ledger() as ledger:
-        assert ledger.recall("learning-rate") == {"lr": 0.1 + 0.2, "tried": [[0.1, float("inf")]]}
-        assert ledger.recall_outcomes("generation-0/stage-1/3-4") == outcomes
-        assert ledger.recall_prefix("elapsed/") == {"a": 2.5, "b": 4.0}
-        assert here == (ledger.recall("learning-rate"), ledger.recall_prefix("elapsed/"))
-        assert (ledger.recall("other"), ledger.recall_outcomes("other")) == (None, None)
+        assert ledger.chunks.recall("new") == {"n": 0.1 + 0.2}
+        assert ledger.chunks.recall("old") == [1, float("inf")]
     assert either.study().trials == []
-
-
-def test_a_chunk_with_a_fault_in_it_is_tried_again(home: Home) -> None:
-    with home.ledger() as ledger:
-        ledger.remember_outcomes("key", [one(3)[0], one(4, Status.FAILED)[0]])
-        assert ledger.recall_outcomes("key") is None
-        ledger.remember_outcomes("key", [one(3)[0], one(4)[0]])
-        assert ledger.recall_outcomes("key") == [one(3)[0], one(4)[0]]
-
-
-def test_changing_what_was_recalled_changes_no_record(home: Home) -> None:
-    with home.ledger() as ledger:
-        ledger.remember("key", {"a": [1]})
-        ledger.recall("key")["a"].append(2)
-        assert ledger.recall("key") == {"a": [1]}
 
 
 def test_each_session_has_a_name_of_its_own(home: Home) -> None:
     with home.ledger() as first:
         pass
     with home.ledger() as second:
-        assert first.session != second.session
+        assert first.chunks.session != second.chunks.session
 
 
 def test_a_batch_records_the_same(home: Home) -> None:
@@ -304,10 +272,10 @@ def test_floats_come_back_bit_for_bit(
     home = Home(tmp_path_factory.mktemp("home") / "run", None)
     with home.ledger() as ledger:
         put(ledger, one(3, fitness=fitness, rungs=(other,), seconds=other), lr=fitness)
-        ledger.remember("key", other)
+        ledger.chunks.remember("key", other)
     with home.ledger() as ledger:
         found = ledger.outcomes()[3]
-        recorded = np.array([found.fitness, found.rungs[0], found.seconds, ledger.recall("key")])
+        recorded = np.array([found.fitness, found.rungs[0], found.seconds, ledger.chunks.recall("key")])
         assert recorded.tobytes() == np.array([fitness, other, other, other]).tobytes()
     assert np.float64(home.study().trials[0].user_attrs["lr"]).tobytes() == np.float64(fitness).tobytes()
 
@@ -376,7 +344,7 @@ def test_a_killed_run_loses_nothing_that_it_was_told_is_recorded(tmp_path: Path,
         # The last trial may be recorded without the process having said so.
         assert told <= len(outcomes) <= told + 1
         assert {i: o.fitness for i, o in outcomes.items()} == {i: 1 / (i + 1) for i in range(len(outcomes))}
-        assert [ledger.recall(f"chunk-{i}") for i in range(told)] == [[i] for i in range(told)]
+        assert [ledger.chunks.recall(f"chunk-{i}") for i in range(told)] == [[i] for i in range(told)]
         put(ledger, one(len(outcomes)))
     with home.ledger() as ledger:
         assert len(ledger.outcomes()) == len(outcomes) + 1

@@ -1,22 +1,30 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.engines import loss_of, make_engine, train
+from support.engines import loss_of, make_engine
+from support.executors import Inline
 
-from automl_loss import AutolossError, Candidate, Context, Engine, Executor, Leg, Outcome, Status, race
-from automl_loss.plugins.executor import Item, Result
+from automl_loss import AutolossError, Candidate, Context, Engine, Lane, Leg, Outcome, Status, race
+from automl_loss.expression import standard_primitives
+from automl_loss.plugins.evaluator import ChunkMap
 from automl_loss.record.ledger import Ledger
 from automl_loss.record.paused_files import PausedFiles
-from automl_loss.record.recorded_map import RecordedMap
+from automl_loss.record.recorded_map import cut
+from automl_loss.record.recording import Recording
 from automl_loss.record.run_directory import RunDirectory
+from automl_loss.record.workers import Workers
+from automl_loss.search.generation_map import GenerationMap
+from automl_loss.search.guard import GuardedStages, Identity
 
+GUARD = GuardedStages(Identity("evaluator", "mine", "Mine", "of acme 1.0"), "here")
 LOSS = loss_of("square(sub(y, f))")
 TEXTS = [
     "square(sub(y, f))",
@@ -71,31 +79,13 @@ def test_a_full_disk_is_an_error_that_says_so(small_disk: Path) -> None:
         PausedFiles(small_disk / "paused").keep("generation-0/stage-0/1-1x1", [outcome(1, bytes(1_000_000))])
 
 
-class Inline(Executor):
-    """Runs chunks in this process, each sent there and back as to a worker; fails after so many."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(None)
-        self.most = most
-        self.done: list[list[int]] = []
-
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        for item in items:
-            if len(self.done) == self.most:
-                raise KeyboardInterrupt
-            chunk: Any = pickle.loads(pickle.dumps(item))
-            self.done.append([candidate.id for candidate in chunk])
-            yield pickle.loads(pickle.dumps(function(chunk)))
-
-
-def train(engine: Engine, chunk: tuple[Candidate, ...], leg: Leg) -> list[Outcome]:
-    runs = train(
-        engine,
-        [candidate.loss for candidate in chunk],
-        rungs=engine.training.rungs,
-        until=leg.end,
-        paused=[run for (run,) in leg.paused],
-    )
+def leg_stage(engine: Engine, chunk: tuple[Candidate, ...], leg: Leg) -> list[Outcome]:
+    paused = leg.paused or [(None,)] * len(chunk)
+    lanes = [
+        Lane(c.loss, engine.lr, engine.search_seed(0), paused=run)
+        for c, (run,) in zip(chunk, paused, strict=True)
+    ]
+    runs = engine.train(lanes, replace(engine.schedule, until=leg.end))
     return [
         Outcome(
             c.id, Status.EVALUATED, run.fitness, c.loss, rungs=run.rungs, steps=float(run.steps - leg.start),
@@ -112,31 +102,33 @@ class Session:
         self.path = path
         self._engine = engine
 
-    def evaluate(self, most: int = 100, *, files: bool = True) -> tuple[list[Outcome], list[list[int]]]:
+    def evaluate(self, most: int = 100) -> tuple[list[Outcome], list[list[int]]]:
         """Outcomes, and the chunks that were computed; the session is interrupted after so many chunks."""
-        executor = Inline(most)
-        first = {
-            i: Outcome(i, Status.EVALUATED, i / 10, LOSS, rungs=(i / 10, i / 10)) for i in range(1, 6)
-        }  # fmt: skip
+        executor = Inline(most=most, sent=True)
         exists = self.path.exists()
         directory = RunDirectory.open(self.path) if exists else RunDirectory.create("run", self.path)
         with directory:
             directory.recipe.touch()
             ledger = Ledger.open(directory, "run")
-            paused = PausedFiles(self.path / "paused") if files else None
-            context = Context(
-                self._engine.problem, self._engine, first, np.random.default_rng(0),
-                RecordedMap(executor, ledger, 2, 1, {}, lambda found: None, paused), lambda found: None,
-                (range(1, 6),),
-            )  # fmt: skip
+            recording = Recording(Workers(executor), ledger.chunks, self.path, 2)
+            mapped = GenerationMap(recording, 1, standard_primitives(), GUARD, lambda found: None)
             outcomes: list[Outcome] = []
             try:
-                outcomes = race(CANDIDATES, context, partial(train, self._engine))
+                outcomes = raced(self._engine, mapped)
             except KeyboardInterrupt:
-                assert len(executor.done) == most
+                assert len(executor.items) == most
             finally:
                 ledger.close()
-        return outcomes, executor.done
+        return outcomes, [[candidate.id for candidate in chunk] for chunk in executor.items]
+
+
+def raced(engine: Engine, mapped: ChunkMap) -> list[Outcome]:
+    """The outcomes of a race whose stages run by a map."""
+    first = {i: Outcome(i, Status.EVALUATED, i / 10, LOSS, rungs=(i / 10, i / 10)) for i in range(1, 6)}
+    context = Context(
+        engine.problem, engine, first, np.random.default_rng(0), mapped, lambda found: None, (range(1, 6),)
+    )
+    return race(CANDIDATES, context, partial(leg_stage, engine))
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +142,15 @@ def whole(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[lis
 
 
 def test_a_race_whose_runs_stay_in_memory_is_the_same(
-    whole: tuple[list[Outcome], list[list[int]]], engine: Engine, tmp_path: Path
+    whole: tuple[list[Outcome], list[list[int]]], engine: Engine
 ) -> None:
-    assert Session(tmp_path / "run", engine).evaluate(files=False) == whole
+    def inline(stage: Any, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
+        return (outcome for chunk in cut(candidates, 2) for outcome in stage(chunk))
+
+    def without_time(outcomes: list[Outcome]) -> list[Outcome]:
+        return [replace(outcome, seconds=0.0) for outcome in outcomes]
+
+    assert without_time(raced(engine, inline)) == without_time(whole[0])
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["files there", "files lost"])
@@ -168,7 +166,7 @@ def test_a_race_that_is_interrupted_anywhere_goes_on_to_the_same_bits(
     if lost:
         PausedFiles(session.path / "paused").clear()
     again, computed = session.evaluate()
-    assert again == outcomes
+    assert [replace(o, seconds=0.0) for o in again] == [replace(o, seconds=0.0) for o in outcomes]
     assert computed == (chunks[: min(most, PAUSING)] if lost else []) + chunks[most:]
 
 

@@ -24,6 +24,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "executor": {"name": "local", "workers": 1},
         },
         directory=directory,
+        report=True,
     )
     return directory
 

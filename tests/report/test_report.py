@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from support.recipes import tiny
 
 from automl_loss import AutolossError
 from automl_loss.cli import main
+from automl_loss.recipe.yaml import dump
 from automl_loss.report import write_report
 from automl_loss.report.page import render_page
 from automl_loss.report.run_view import RunView
@@ -185,3 +187,24 @@ def test_the_report_says_where_the_time_went_and_an_older_result_has_no_phases(r
     page = write_report(run_directory).read_text(encoding="utf-8")
     assert 'id="seconds-by-stage"' in page
     assert 'id="seconds-by-phase"' not in page
+
+
+def test_a_run_writes_its_report_unless_it_is_told_not_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(dump(tiny(strategy={"name": "random", "generations": 1, "per_generation": 2})))
+
+    def written(name: str, *words: str) -> bool:
+        assert main(["run", str(recipe), "-o", str(tmp_path / name), *words]) == 0
+        there = (tmp_path / name / "report.html").exists()
+        assert ("report.html" in capsys.readouterr().out) is there
+        assert (tmp_path / name / "figures").exists() is there
+        return there
+
+    monkeypatch.setenv("AUTOLOSS_REPORT", "0")
+    assert not written("by environment")
+    assert written("asked for", "--report")
+    monkeypatch.delenv("AUTOLOSS_REPORT")
+    assert written("default")
+    assert not written("left out", "--no-report")

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from support.engines import loss_of, make_engine
+from support.executors import Inline
 
 from automl_loss.engine.engine import Engine
 from automl_loss.plugins.candidate import Candidate
-from automl_loss.plugins.executor import Executor, Item, Result
 from automl_loss.recipe.model import FilterSettings
+from automl_loss.record.workers import Workers
 from automl_loss.search.filters import Screen, Verdict
 
 CROSS_ENTROPY = "mul(-1, mul(y, log(f)))"
@@ -23,17 +24,12 @@ DOUBLED = "sub(mul(-1, mul(y, log(f))), mul(y, log(f)))"
 ALL_OFF = dict.fromkeys(("equivalence", "gradient", "rejection", "gradient_equivalence"), False)
 
 
-class Inline(Executor):
-    """Runs in this process and remembers the losses it was given to measure."""
+class Measuring(Inline):
+    """Remembers the losses that it was given to measure."""
 
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.measured: list[Any] = []
-
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        for item in items:
-            self.measured += item  # type: ignore[arg-type]
-            yield function(item)
+    @property
+    def measured(self) -> list[Any]:
+        return [loss for chunk in self.items for loss in chunk]
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +38,14 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def executor() -> Inline:
-    return Inline()
+def executor() -> Measuring:
+    return Measuring()
 
 
 @pytest.fixture
-def make(engine: Engine, executor: Inline) -> Callable[..., Screen]:
+def make(engine: Engine, executor: Measuring) -> Callable[..., Screen]:
     def build(chunk: int = 4, source: Engine = engine, **settings: Any) -> Screen:
-        return Screen(FilterSettings(**settings), source, executor, chunk)
+        return Screen(FilterSettings(**settings), source, Workers(executor), chunk)
 
     return build
 
@@ -189,16 +185,16 @@ def test_the_first_of_a_generation_is_kept_whichever_it_is(make: Callable[..., S
 
 
 def test_a_twin_of_a_rejected_loss_shares_the_rejection_and_is_not_measured(
-    make: Callable[..., Screen], executor: Inline
+    make: Callable[..., Screen], executor: Measuring
 ) -> None:
     screen = make()
     assert set(screen.screen(asked(WRONG_SIGN)).rejected) == {1}
-    executor.measured.clear()
+    executor.items.clear()
     verdict = screen.screen(asked("mul(log(f), y)", first=2))
     assert (verdict.source, executor.measured) == ({2: 1}, [])
 
 
-def test_nothing_is_measured_twice(make: Callable[..., Screen], executor: Inline) -> None:
+def test_nothing_is_measured_twice(make: Callable[..., Screen], executor: Measuring) -> None:
     screen = make()
     screen.screen(asked(CROSS_ENTROPY, SQUARES, "square(sub(f, y))", CROSS_ENTROPY, WRONG_SIGN))
     screen.screen(asked(SQUARES, ABSOLUTE, WRONG_SIGN, first=6))
@@ -207,7 +203,7 @@ def test_nothing_is_measured_twice(make: Callable[..., Screen], executor: Inline
 
 
 def test_what_a_strategy_rejects_itself_is_neither_measured_nor_known(
-    make: Callable[..., Screen], executor: Inline
+    make: Callable[..., Screen], executor: Measuring
 ) -> None:
     screen = make()
     verdict = screen.screen(asked(CROSS_ENTROPY, rejected="not to my taste"))

@@ -1,29 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.executors import Inline
 
 from automl_loss.errors import PluginError
+from automl_loss.expression import standard_primitives
 from automl_loss.losses.handcrafted import HandcraftedLoss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.evaluator import Chunk
-from automl_loss.plugins.executor import Executor, Item, Result
 from automl_loss.plugins.outcome import Outcome, Status
 from automl_loss.record.ledger import Ledger
-from automl_loss.record.recorded_map import RecordedMap
+from automl_loss.record.recording import Recording
 from automl_loss.record.run_directory import RunDirectory
+from automl_loss.record.workers import Workers
+from automl_loss.search.generation_map import GenerationMap
+from automl_loss.search.guard import GuardedStages, Identity
 
+GUARD = GuardedStages(Identity("evaluator", "mine", "Mine", "of acme 1.0"), "here")
 LOSS = HandcraftedLoss("cross_entropy", "multiclass")
 CANDIDATES = [Candidate(i, LOSS, 0) for i in range(1, 8)]
-
-
-class Inline(Executor):
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        return map(function, items)
 
 
 class Stage:
@@ -64,11 +63,13 @@ class Place:
         with directory:
             directory.recipe.touch()
             ledger = Ledger.open(directory, "run")
-            recorded = RecordedMap(Inline(None), ledger, 3, generation, self.chunk_of, self._on_chunk)
+            recording = Recording(Workers(Inline()), ledger.chunks, directory.path, 3)
+            recorded = GenerationMap(recording, generation, standard_primitives(), GUARD, self._on_chunk)
             results = []
             for stage in stages:
                 outcomes = recorded(stage, candidates)
                 results.append([next(outcomes) for _ in range(most)] if most else list(outcomes))
+            self.chunk_of |= recorded.chunk_of
             ledger.close()
         return results
 
@@ -124,20 +125,6 @@ def test_a_chunk_of_other_candidates_between_the_same_ends_is_another_chunk(plac
     assert stage.seen == [1, 2, 4, 5, 6, 7, 1, 3, 4]
 
 
-def test_a_stage_that_wraps_another_is_named_by_the_inner_one(place: Place) -> None:
-    def bad(chunk: Chunk) -> list[Outcome]:
-        return []
-
-    class Wrapper:
-        func = partial(bad)
-
-        def __call__(self, chunk: Chunk) -> list[Outcome]:
-            return self.func(chunk)
-
-    with pytest.raises(PluginError, match="bad got candidates"):
-        place.map(Wrapper())
-
-
 def test_stages_and_generations_do_not_share_chunks(place: Place) -> None:
     one, two, other = Stage(), Stage(), Stage()
     place.map(one, two)
@@ -157,7 +144,9 @@ def test_stages_and_generations_do_not_share_chunks(place: Place) -> None:
 def test_a_stage_that_returns_other_candidates_is_a_plugin_error_and_nothing_is_recorded(
     place: Place, broken: Callable[[Chunk], list[Outcome]]
 ) -> None:
-    with pytest.raises(PluginError, match=r"<lambda> got candidates \[1, 2\] and returned outcomes"):
+    with pytest.raises(
+        PluginError, match=r"got candidates \[1, 2\] in a stage of here and returned outcomes"
+    ):
         place.map(broken)
     stage = Stage()
     place.map(stage)

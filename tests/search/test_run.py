@@ -294,7 +294,7 @@ def test_clean_validation_rows_show_what_the_task_loss_does_with_them(tmp_path: 
         assert entry["difference"]["ci95"]
     assert "on the clean validation rows alone" in first.verdict
     assert "on the clean" not in run(tiny(), directory=tmp_path / "other").verdict
-    again = run(recipe, directory=tmp_path / "run", resume=True)
+    again = run(recipe, directory=tmp_path / "run", resume=True, report=True)
     assert again.data["test"]["others"] == test["others"]
     assert "clean rows alone" in (tmp_path / "run" / "report.html").read_text()
 

@@ -14,7 +14,9 @@ from automl_loss import (
     Candidate,
     Evaluator,
     Executor,
+    Failure,
     HandcraftedLoss,
+    Lane,
     ModelFactory,
     Outcome,
     PluginConfig,
@@ -483,7 +485,8 @@ class Reversed(Lengths):
 @breaks("a-bad-loss-is-an-outcome")
 class Fragile(Lengths):
     def evaluate(self, candidates: Any, context: Any) -> list[Outcome]:
-        for trained in context.engine.train([c.loss for c in candidates]):
+        engine = context.engine
+        for trained in engine.train([Lane(c.loss, engine.lr, engine.search_seed(0)) for c in candidates]):
             if trained.diverged:
                 raise ArithmeticError("a loss diverged")
         return super().evaluate(candidates, context)
@@ -526,45 +529,76 @@ class TorchDice(Lengths):
 class Here(Executor):
     """Runs in this process; keeps every law."""
 
+    plugin_api = 2
+
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
+        for index, chunk in enumerate(chunks):
+            try:
+                yield index, function(chunk)
+            except Exception as error:
+                yield index, Failure.of(error)
+
+
+class FirstVersion(Executor):
+    """As executors of the first version were written."""
+
     plugin_api = 1
 
-    def map(self, function: Any, items: Any) -> Any:
+    def map(self, function: Any, items: Any) -> Any:  # type: ignore[override]
         return map(function, items)
 
 
-@breaks("order-is-kept")
-class Backwards(Here):
-    def map(self, function: Any, items: Any) -> Any:
-        return reversed([function(item) for item in items])
+@breaks("each-index-once")
+class Shifted(Here):
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
+        values = [value for _, value in super().map(function, chunks)]
+        return enumerate(values[1:] + values[:1])
+
+
+@breaks("each-index-once")
+class Unnumbered(Here):
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
+        return (value for _, value in super().map(function, chunks))
 
 
 @breaks("stages-compute-the-same-anywhere")
 class WithoutGradients(Here):
-    def map(self, function: Any, items: Any) -> Any:
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
         with torch.inference_mode():
-            return iter([function(item) for item in items])
+            return iter(list(super().map(function, chunks)))
 
 
 @breaks("no-items-no-results")
 class Always(Here):
-    def map(self, function: Any, items: Any) -> Any:
-        return iter([function(item) for item in items] or [None])
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
+        return iter(list(super().map(function, chunks)) or [(0, None)])
 
 
-@breaks("errors-come-through")
+@breaks("a-failure-harms-no-other")
 class Swallowing(Here):
-    def map(self, function: Any, items: Any) -> Any:
-        for item in items:
-            try:
-                yield function(item)
-            except ArithmeticError:
-                yield None
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
+        for index, value in super().map(function, chunks):
+            yield index, None if isinstance(value, Failure) else value
+
+
+@breaks("a-failure-harms-no-other")
+class Raising(Here):
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
+        return ((index, function(chunk)) for index, chunk in enumerate(chunks))
+
+
+@breaks("takes-a-deadline")
+class NoDeadline(Here):
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
+        if deadline is not None:
+            raise NotImplementedError("no deadlines here")
+        return super().map(function, chunks)
 
 
 @breaks("close-leaves-nothing")
 class Leaving(Here):
-    def map(self, function: Any, items: Any) -> Any:
+    def map(self, function: Any, chunks: Any, *, deadline: float | None = None) -> Any:
         import subprocess
 
         subprocess.Popen(["sleep", "20"])
-        return super().map(function, items)
+        return super().map(function, chunks)

@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_reports() -> Iterator[None]:
+    """Whole runs draw no report: it takes longer than a tiny run, and has tests of its own, which ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOLOSS_REPORT", "0")
+        yield
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
