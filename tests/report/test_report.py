@@ -193,7 +193,7 @@ def test_a_run_writes_its_report_unless_it_is_told_not_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tmp_path / "small.yaml"
-    recipe.write_text(dump(tiny(strategy={"name": "random", "generations": 1, "per_generation": 2})))
+    recipe.write_text(dump(tiny(strategy={"name": "random", "generations": 1, "population": 2})))
 
     def written(name: str, *words: str) -> bool:
         assert main(["run", str(recipe), "-o", str(tmp_path / name), *words]) == 0
