@@ -26,9 +26,9 @@ from automl_loss import Lane
 from automl_loss.api import compare
 from automl_loss.comparison.cell import CELLS
 from automl_loss.comparison.recipe import load_comparison
-from automl_loss.comparison.statistics import corrected_t, kendall_tau
 from automl_loss.engine.data.rows import Rows
 from automl_loss.engine.metrics.metric import Metric
+from automl_loss.final.statistics import corrected_t, kendall_tau
 from automl_loss.plugins import Status
 from automl_loss.recipe import Recipe
 from automl_loss.record.ledger import Ledger

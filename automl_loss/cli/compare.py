@@ -74,7 +74,7 @@ def compare(
 
 def _show_plan(comparison: Comparison, *, as_json: bool) -> None:
     from automl_loss.comparison.runner import check_cells
-    from automl_loss.comparison.statistics import smallest_wilcoxon_p, units_needed
+    from automl_loss.final.statistics import smallest_wilcoxon_p, units_needed
     from automl_loss.search.cost import describe
     from automl_loss.search.from_recipe import check_tasks
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from automl_loss.comparison import statistics
 from automl_loss.comparison.cell import DONE, NO_CANDIDATE, CellRecord
 from automl_loss.comparison.recipe import Comparison
-from automl_loss.comparison.statistics import UnitTest, corrected_t, wilcoxon
-from automl_loss.final.statistics import holm
+from automl_loss.final import statistics
+from automl_loss.final.statistics import UnitTest, corrected_t, holm, wilcoxon
 
 SCHEMA = 1
 TASK_LOSS = "task loss"

@@ -191,7 +191,7 @@ def catalogue(problem: Problem) -> tuple[HandcraftedLoss, ...]:
 
 
 def published_losses(problem: Problem) -> tuple[HandcraftedLoss, ...]:
-    """Losses that searches of others found and papers published_losses, each with its published parameters.
+    """Losses that searches of others found and papers published, each with its published parameters.
 
     They are no part of the `catalogue`; strategy `handcrafted` takes them by name.
     """

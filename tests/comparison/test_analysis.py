@@ -11,8 +11,8 @@ from scipy import stats
 from automl_loss.comparison.analysis import analyse
 from automl_loss.comparison.cell import CellRecord
 from automl_loss.comparison.recipe import Cell, load_comparison
-from automl_loss.comparison.statistics import corrected_t
 from automl_loss.comparison.tables import to_latex, to_markdown
+from automl_loss.final.statistics import corrected_t
 
 ROWS = {
     "wine": {"train": 60, "validation": 20, "test": 20, "drawn_afresh": False},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,54 @@ def test_a_run_on_several_tasks_resumes_to_the_same(finished: Result, tmp_path: 
     assert resumed.data["tests"] == finished.data["tests"]
 
 
-def test_workers_share_the_work_and_change_nothing_but_last_bits(finished: Result, tmp_path: Path) -> None:
+def test_workers_share_the_work_and_change_no_bit(finished: Result, tmp_path: Path) -> None:
     two = run(several(executor={"name": "local", "workers": 2}), directory=tmp_path / "two")
-    assert two.data["test"]["task_loss"] == finished.data["test"]["task_loss"]
+    for key in ("tests", "test", "best", "finalists"):
+        assert two.data[key] == finished.data[key]
+    assert two.data["search"]["best_by_generation"] == finished.data["search"]["best_by_generation"]
+    assert [replace(o, seconds=0.0) for o in two.outcomes.values()] == [
+        replace(o, seconds=0.0) for o in finished.outcomes.values()
+    ]
+    for name in ("best_loss.json", "best_loss-wine.py", "best_loss-iris.py"):
+        assert (two.directory / name).read_text() == (finished.directory / name).read_text()
+
+
+COUNTED = """
+import os
+from automl_loss import Problem
+from autoloss_tasks.sklearn_tasks import Wine
+
+
+class Counted(Wine):
+    \"\"\"Wine that notes in which process its rows are loaded.\"\"\"
+
+    class Config(Wine.Config):
+        log: str
+
+    def splits(self, seed):
+        with open(self.config.log, "a") as stream:
+            stream.write(f"{os.getpid()}\\n")
+        return super().splits(seed)
+"""
+
+
+def test_each_worker_makes_each_engine_once_however_many_tasks_there_are(tmp_path: Path) -> None:
+    (tmp_path / "counted.py").write_text(COUNTED)
+    names = [f"task-{n}" for n in range(3)]
+    recipe = several(
+        tasks=[{"import": "counted:Counted", "log": str(tmp_path / name)} for name in names],
+        folder=str(tmp_path),
+        training={"steps": 10, "batch_size": 32},
+        executor={"name": "local", "workers": 2, "chunk": 1},
+        finalists={"count": 1, "seeds": 1, "steps": 10},
+        retraining={"seeds": 1, "steps": 10},
+    )
+    run(recipe, directory=tmp_path / "run")
+    for name in names:
+        processes = (tmp_path / name).read_text().split()
+        # The main process and two workers, each once: learning rates, search and retraining share the rows.
+        assert len(processes) == len(set(processes)) <= 3
+        assert len(processes) >= 2
 
 
 def test_the_resolved_recipe_loads_to_an_equal_one() -> None:

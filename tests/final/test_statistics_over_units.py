@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from automl_loss.comparison import statistics
-from automl_loss.comparison.statistics import corrected_t, wilcoxon
+from automl_loss.final import statistics
+from automl_loss.final.statistics import corrected_t, wilcoxon
 
 
 def test_the_corrected_t_test_is_the_correlated_one_of_baycomp() -> None:
