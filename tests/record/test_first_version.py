@@ -52,7 +52,8 @@ def test_a_finished_run_is_resumed_without_computing_anything_and_gives_the_same
     journal = (directory / "journal.log").read_bytes()
     assert journal.startswith(trials)
     assert b"trial" not in journal[len(trials) :]
-    keys = [json.loads(line.partition(" ")[2])["key"] for line in (directory / "chunks.log").open()]
+    lines = (directory / "chunks.log").read_text().splitlines()
+    keys = [json.loads(line.partition(" ")[2])["key"] for line in lines]
     assert {key.partition("/")[0] for key in keys} <= {"run", "time"}
 
 
