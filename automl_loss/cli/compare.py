@@ -55,7 +55,7 @@ def compare(
         _show_plan(loaded, as_json=as_json)
         return
     from automl_loss.api import compare as compare_recipe
-    from automl_loss.cli.grid import Grid
+    from automl_loss.cli.compare_display import Grid
 
     with Grid(errors if as_json else console, loaded, quiet=quiet or as_json) as grid:
         result = compare_recipe(loaded, grid, directory=output, resume=resume)

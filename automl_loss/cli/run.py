@@ -45,7 +45,7 @@ def run(
     for notice in resolved.notices:
         errors.print(f"note: {notice}", highlight=False, markup=False, soft_wrap=True)
     if dry_run:
-        from automl_loss.cli.plan import show_plan
+        from automl_loss.cli.dry_run import show_plan
 
         show_plan(resolved, as_json=as_json)
         return

@@ -15,11 +15,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from automl_loss.errors import PluginError, RecipeError
 from automl_loss.recipe import overrides as changes
 from automl_loss.recipe import yaml
+from automl_loss.recipe.core_sections import Budget, General, Section
 from automl_loss.recipe.document import Document
 from automl_loss.recipe.faults import Faults, dotted
 from automl_loss.recipe.load import load_recipe, read_document
 from automl_loss.recipe.messages import describe, validate
-from automl_loss.recipe.model import Budget, General, Section
 from automl_loss.recipe.recipe import Recipe
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

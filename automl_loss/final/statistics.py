@@ -13,8 +13,9 @@ effects alone: 73 % coverage for 3 seeds and 90 % for 10, where 95 % are claimed
 Student's, with the degrees of freedom of Welch and Satterthwaite (simulated: 92 % and more).
 
 **Over units**: the unit is an independent split together with a whole search. Re-splits of one data set share rows, so
-their differences are not independent, and an ordinary t test or Wilcoxon's claims far too much. Nadeau and Bengio ("Inference for the generalization error", Machine Learning 2003) add to the
-variance of the mean what the overlap gives: (1/n + test rows / training rows) s^2.
+their differences are not independent, and an ordinary t test or Wilcoxon's claims far too much. Nadeau and Bengio
+("Inference for the generalization error", Machine Learning 2003) add to the variance of the mean what the overlap
+gives: (1/n + test rows / training rows) s^2.
 """
 
 from __future__ import annotations

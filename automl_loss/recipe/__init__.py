@@ -7,8 +7,7 @@ comes with the package.
 
 from __future__ import annotations
 
-from automl_loss.recipe.load import load_recipe
-from automl_loss.recipe.model import (
+from automl_loss.recipe.core_sections import (
     Budget,
     ExecutorOptions,
     FilterSettings,
@@ -16,6 +15,7 @@ from automl_loss.recipe.model import (
     LocalPlugin,
     Retraining,
 )
+from automl_loss.recipe.load import load_recipe
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.schema import schema
 from automl_loss.recipe.sections import Choice

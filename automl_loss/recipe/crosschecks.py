@@ -8,9 +8,9 @@ from automl_loss.engine.data.corruption import TaskOptions
 from automl_loss.engine.metrics.names import METRICS, check_metric
 from automl_loss.engine.settings import TrainingSettings
 from automl_loss.losses.problem import Kind
+from automl_loss.recipe.core_sections import General
 from automl_loss.recipe.document import Document
 from automl_loss.recipe.faults import Faults, KeyPath, did_you_mean, dotted
-from automl_loss.recipe.model import General
 
 
 def check_together(general: General, document: Document, faults: Faults) -> list[str]:

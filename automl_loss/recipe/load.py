@@ -13,11 +13,11 @@ from automl_loss.plugins.discovery import PluginKind
 from automl_loss.plugins.python_strategy import Handed, hand_over
 from automl_loss.recipe import overrides as changes
 from automl_loss.recipe import yaml
+from automl_loss.recipe.core_sections import General, LocalPlugin
 from automl_loss.recipe.crosschecks import check_metric_name, check_together
 from automl_loss.recipe.document import Document, from_mapping
 from automl_loss.recipe.faults import Faults, Place, did_you_mean
 from automl_loss.recipe.messages import describe, validate
-from automl_loss.recipe.model import General, LocalPlugin
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.requirements import check_requirements
 from automl_loss.recipe.section_reader import PluginSource, SectionReader

@@ -9,7 +9,7 @@ from typing import Any
 from automl_loss.engine.data.corruption import TaskOptions
 from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
 from automl_loss.recipe import yaml
-from automl_loss.recipe.model import (
+from automl_loss.recipe.core_sections import (
     Budget,
     ExecutorOptions,
     FilterSettings,

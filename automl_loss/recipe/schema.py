@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from automl_loss.errors import PluginError
 from automl_loss.plugins.discovery import GROUPS, PluginKind
 from automl_loss.plugins.loading import Registry
-from automl_loss.recipe.model import General
+from automl_loss.recipe.core_sections import General
 from automl_loss.recipe.sections import SECTIONS, TASKS, SectionKind
 
 _IMPORT = {"type": "string", "pattern": r"^[^\d\W]\w*(\.[^\d\W]\w*)*:[^\d\W]\w*(\.[^\d\W]\w*)*$"}

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from automl_loss.engine.data.corruption import TaskOptions
 from automl_loss.plugins.config import PluginConfig
 from automl_loss.plugins.discovery import Plugin, PluginKind
-from automl_loss.recipe.model import ExecutorOptions
+from automl_loss.recipe.core_sections import ExecutorOptions
 
 
 @dataclass(frozen=True)

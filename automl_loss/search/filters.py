@@ -25,7 +25,7 @@ import numpy.typing as npt
 from automl_loss.losses.base import Loss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.training_engine import TrainingEngine
-from automl_loss.recipe.model import FilterSettings
+from automl_loss.recipe.core_sections import FilterSettings
 from automl_loss.record.workers import Workers
 
 LEAST_GRADIENT = 1e-6

@@ -29,7 +29,7 @@ from automl_loss.plugins.model import ModelFactory
 from automl_loss.plugins.python_strategy import PLACEHOLDER
 from automl_loss.plugins.task import Task
 from automl_loss.recipe import Choice, Recipe
-from automl_loss.search.guard import GuardedEvaluator, GuardedStrategy, Identity, blaming
+from automl_loss.search.plugin_guard import GuardedEvaluator, GuardedStrategy, Identity, blaming
 from automl_loss.seeds import generator
 
 _CHUNK = 16

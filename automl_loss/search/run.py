@@ -9,10 +9,10 @@ from typing import Any
 from automl_loss.engine.several_tasks import SeveralTasks
 from automl_loss.errors import EvaluationError, Interrupted, NoValidCandidateError
 from automl_loss.final.finalists import Finalist, best_handcrafted, choose, final_round
+from automl_loss.final.joint_retraining import retrain_jointly, with_base
 from automl_loss.final.learning_rate import RateTrial, default_grid, select_lr
 from automl_loss.final.result import Result
 from automl_loss.final.retraining import RetrainingPlan, retrain
-from automl_loss.final.several_tasks import retrain_jointly, with_base
 from automl_loss.final.training_runs import TrainingRuns
 from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
@@ -24,10 +24,10 @@ from automl_loss.record.workers import Workers
 from automl_loss.search.from_recipe import RunObjects, chunk_size
 from automl_loss.search.loop import SearchLoop, SearchState
 from automl_loss.search.notices import notices
-from automl_loss.search.output import Output
 from automl_loss.search.progress import Callback, Progress, Stopwatch, overhead
 from automl_loss.search.provenance import provenance
-from automl_loss.search.result_data import FinalRound, result_data
+from automl_loss.search.result_json import FinalRound, result_data
+from automl_loss.search.run_files import Output
 
 _TIME = "time/"
 """Chunk records of what each session took, by session."""

@@ -22,7 +22,7 @@ from automl_loss.record.recording import Recording
 from automl_loss.record.run_directory import RunDirectory
 from automl_loss.record.workers import Workers
 from automl_loss.search.generation_map import GenerationMap
-from automl_loss.search.guard import GuardedStages, Identity
+from automl_loss.search.plugin_guard import GuardedStages, Identity
 
 GUARD = GuardedStages(Identity("evaluator", "mine", "Mine", "of acme 1.0"), "here")
 LOSS = loss_of("square(sub(y, f))")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_loss.record.run_reader import Trial
+from automl_loss.report.figures.axis_limits import limits
 from automl_loss.report.figures.candidates import pareto_front
-from automl_loss.report.figures.frame import limits
 
 VALUES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30)
 

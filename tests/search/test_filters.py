@@ -9,7 +9,7 @@ from support.executors import Inline
 
 from automl_loss.engine.engine import Engine
 from automl_loss.plugins.candidate import Candidate
-from automl_loss.recipe.model import FilterSettings
+from automl_loss.recipe.core_sections import FilterSettings
 from automl_loss.record.workers import Workers
 from automl_loss.search.filters import Screen, Verdict
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from automl_loss.record.run_reader import Trial
-from automl_loss.report.figures.frame import limits
+from automl_loss.report.figures.axis_limits import limits
 from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, FAINT, INK, ROLES, legend_above, new_figure
 

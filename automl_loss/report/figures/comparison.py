@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from automl_loss.report.figures.frame import limits
+from automl_loss.report.figures.axis_limits import limits
 from automl_loss.report.names import ROLE_NAMES, contestant_name
 from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, INK, MARKERS, PAPER, ROLES, legend_above, new_figure

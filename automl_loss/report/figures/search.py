@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from automl_loss.report.figures.frame import limits
+from automl_loss.report.figures.axis_limits import limits
 from automl_loss.report.names import FATE_NAMES, PHASE_NAMES, STAGE_NAMES
 from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, FAINT, ROLES, STACK, legend_above, new_figure

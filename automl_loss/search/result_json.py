@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_loss.final.finalists import Finalist
+from automl_loss.final.joint_retraining import JointlyRetrained
 from automl_loss.final.result import SCHEMA, test_json
 from automl_loss.final.retraining import Retrained
-from automl_loss.final.several_tasks import JointlyRetrained
 from automl_loss.final.verdict import against_task_loss, verdict
 from automl_loss.losses.base import Loss
 from automl_loss.record.versions import versions

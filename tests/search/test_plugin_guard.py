@@ -22,7 +22,7 @@ from automl_loss import (
     Status,
     task_loss,
 )
-from automl_loss.search.guard import GuardedEvaluator, GuardedStages, Identity, blaming
+from automl_loss.search.plugin_guard import GuardedEvaluator, GuardedStages, Identity, blaming
 
 WHO = Identity("evaluator", "mine", "Mine", "of acme 1.0", frozenset({__name__}))
 OTHER = Identity("task", "rows", "Rows", "of acme 1.0", frozenset({"acme"}))
