@@ -1,4 +1,4 @@
-"""What an engine is made from."""
+"""The specification of an engine: all that a worker process needs to make it."""
 
 from __future__ import annotations
 

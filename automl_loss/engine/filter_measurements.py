@@ -1,4 +1,4 @@
-"""What the filters measure of losses, without training a network under them."""
+"""Measurements for the filters: improvement of free outputs, and gradient signatures. No network is trained."""
 
 from __future__ import annotations
 

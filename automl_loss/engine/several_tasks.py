@@ -1,4 +1,4 @@
-"""Several tasks as one: a loss is as good as it is on the mean of them, each measured against its own task loss."""
+"""Train, tune and differentiate losses on several tasks at once; fitness is the mean relative to the task losses."""
 
 from __future__ import annotations
 

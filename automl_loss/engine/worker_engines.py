@@ -1,4 +1,4 @@
-"""The engines of a worker process: each is made once, from what it pickled as, and kept as long as its run lasts."""
+"""Keep the engines of a worker process, so that each is made once and not with every chunk that is sent."""
 
 from __future__ import annotations
 

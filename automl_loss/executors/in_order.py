@@ -1,4 +1,4 @@
-"""Adapter for executors of the first version of the contract, whose results came in order."""
+"""Adapt executors of `plugin_api = 1`, which give results in order, to version 2 of the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searching and retraining on several tasks at once."""
+"""Retraining on several tasks: each task by itself, and the mean relative to the task losses."""
 
 from __future__ import annotations
 

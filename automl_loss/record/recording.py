@@ -1,4 +1,4 @@
-"""Where the work of a run is done and kept: one value that search, final round and transfer are handed."""
+"""Bundle what search, final round and transfer need to compute chunks and to record them."""
 
 from __future__ import annotations
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automl_loss.engine.settings import TOP_SHARE
+from automl_loss.engine.tuning.tuning_steps import HELD_OUT
+from automl_loss.final.learning_rate import SEEDS, default_grid
 from automl_loss.losses.handcrafted import catalogue
 from automl_loss.losses.problem import Problem
 from automl_loss.recipe.recipe import Recipe
 from automl_loss.recipe.sections import Choice
 
-LR_RATES = 7
+LR_RATES = len(default_grid("sgd"))
 """Learning rates tried for one loss, before a best one at the edge extends the grid."""
-LR_SEEDS = 3
-"""Runs averaged for each rate."""
 TUNING_STEP = 3
 """Equivalents of a meta-gradient step: one in training, one in validation, one for the Jacobian product."""
-GUARD_STEPS = 8
-"""Held-out tuning steps on which amortised weights are compared with exact ones."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,8 @@ def _search(recipe: Recipe) -> list[Stage]:
     stages = [
         Stage(
             "search: learning rate",
-            LR_RATES * LR_SEEDS * training.steps if training.lr == "auto" else 0,
-            f"{LR_RATES} rates x {LR_SEEDS} seeds x {training.steps:,} steps",
+            LR_RATES * SEEDS * training.steps if training.lr == "auto" else 0,
+            f"{LR_RATES} rates x {SEEDS} seeds x {training.steps:,} steps",
         ),
         Stage(
             "search: trajectory",
@@ -115,8 +113,8 @@ def _search(recipe: Recipe) -> list[Stage]:
     ]
     if tuning.steps and recipe.evaluator.cls.tunes:
         if tuning.gradient == "amortised" and tuning.inner_steps == 1:
-            count, formula = TUNING_STEP * (tuning.steps + GUARD_STEPS), "once for all candidates"
-            formula = f"{TUNING_STEP} x ({tuning.steps:,} + {GUARD_STEPS}) steps, {formula}"
+            count, formula = TUNING_STEP * (tuning.steps + HELD_OUT), "once for all candidates"
+            formula = f"{TUNING_STEP} x ({tuning.steps:,} + {HELD_OUT}) steps, {formula}"
         else:
             count = candidates * TUNING_STEP * tuning.inner_steps * tuning.steps
             formula = (
@@ -160,8 +158,8 @@ def _retraining(recipe: Recipe) -> list[Stage]:
     return [
         Stage(
             "retraining: learning rate",
-            losses * LR_RATES * LR_SEEDS * retraining.steps if retraining.lr == "auto" else 0,
-            f"{losses} losses x {LR_RATES} rates x {LR_SEEDS} seeds x {retraining.steps:,} steps",
+            losses * LR_RATES * SEEDS * retraining.steps if retraining.lr == "auto" else 0,
+            f"{losses} losses x {LR_RATES} rates x {SEEDS} seeds x {retraining.steps:,} steps",
         ),
         Stage(
             "retraining",

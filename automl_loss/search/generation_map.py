@@ -1,4 +1,7 @@
-"""What an evaluator's `context.map` is: the stages of one generation, each finished chunk on record."""
+"""Run the stages of an evaluator on chunks of candidates, and record each finished chunk.
+
+`GenerationMap` is the `map` of the `Context` that an evaluator is handed.
+"""
 
 from __future__ import annotations
 

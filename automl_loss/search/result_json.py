@@ -1,4 +1,4 @@
-"""What a run found, as the content of `result.json`."""
+"""Make the content of `result.json` from what a run found."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from automl_loss.losses.handcrafted import catalogue
 from automl_loss.losses.problem import Problem
 from automl_loss.recipe import Recipe
-from automl_loss.search.cost import GUARD_STEPS, LR_RATES, LR_SEEDS, describe
+from automl_loss.search.cost import describe
 
 Load = Callable[..., Recipe]
 
@@ -66,15 +66,6 @@ def test_stages_that_cost_nothing_are_left_out(load: Load) -> None:
     initial = load(TEXT, ["tuning.states=initial", "filters.gradient_equivalence=false"])
     assert "search: trajectory" not in steps_of(initial)
     assert "search: tuning" not in steps_of(load(TEXT, ["evaluator=partial-training"]))
-
-
-def test_the_constants_are_those_of_the_search() -> None:
-    from automl_loss.engine.tuning.tuner import HELD_OUT
-    from automl_loss.final import learning_rate
-
-    assert {len(learning_rate.default_grid(name)) for name in ("sgd", "adamw")} == {LR_RATES}
-    assert learning_rate.SEEDS == LR_SEEDS
-    assert HELD_OUT == GUARD_STEPS
 
 
 def test_the_text_shows_recipe_plugins_budget_and_totals(load: Load) -> None:

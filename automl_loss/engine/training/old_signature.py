@@ -18,7 +18,7 @@ _OF_THE_SCHEDULE = ("steps", "rungs", "until", "keep")
 
 
 def is_old(lanes: Sequence[Lane | Loss], given: Mapping[str, Any]) -> bool:
-    """Whether a call hands over losses, or keywords that are now part of lanes and schedule."""
+    """Tell a call of the old signature: it hands over losses, or keywords that are now part of lanes and schedule."""
     return bool(given) or any(isinstance(lane, Loss) for lane in lanes)
 
 
