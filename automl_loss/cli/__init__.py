@@ -1,4 +1,4 @@
-"""The command line `autoloss`: one file a command, each thin: parse, call, print."""
+"""The command line `autoloss`: one file a command, which parses options, calls the library and prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m automl_loss.cli` is `autoloss`."""
+"""Run `autoloss` by `python -m automl_loss.cli`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of a plugin for a person, in the words of a recipe: integer, text, list."""
+"""Describe a plugin's options to a person, with the type names of recipes: integer, text, list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "m
 
 
 def describe_options(schema: Mapping[str, Any]) -> list[str]:
-    """One line an option: its name, default, type, and what it does.
+    """Write one line for each option: its name, default, type and description.
 
     Args:
         schema: JSON schema of a plugin's `Config`.

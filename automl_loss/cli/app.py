@@ -1,4 +1,4 @@
-"""The program `autoloss`: its commands, and how it ends."""
+"""Run the program `autoloss`: register its commands, and turn errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program.
 
     Args:
-        arguments: words of the command line after the program's name; default: those of this process.
+        arguments: of the command line, after the program's name; default: those of this process.
 
     Returns:
         The exit code: 0 done, 1 failed, 2 usage or recipe, 3 plugin, 4 no valid candidate, 5 cannot resume,
@@ -87,13 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             sys.stdout.flush()
         except OSError:
-            # Output goes to a full disk, say, and the error above is about that.
+            # For example, output goes to a full disk, which the error above reports.
             _silence_stdout()
         return code
 
 
 def _invoke(words: list[str]) -> int:
-    """Run one command; typer itself reports wrong usage and ends with 2."""
+    """Run one command and return its exit code; typer itself reports wrong usage and exits with 2."""
     try:
         get_command(app).main(words, prog_name="autoloss")
     except SystemExit as ended:
@@ -104,7 +104,7 @@ def _invoke(words: list[str]) -> int:
 
 
 def _take_debug(words: list[str]) -> tuple[list[str], bool]:
-    """The words without `--debug`, and whether it was among them; what follows `--` is left alone."""
+    """Remove `--debug` from the arguments before `--`, and tell whether it was among them."""
     end = words.index("--") if "--" in words else len(words)
     kept = [word for word in words[:end] if word != _DEBUG]
     return kept + words[end:], len(kept) < end
@@ -112,7 +112,7 @@ def _take_debug(words: list[str]) -> tuple[list[str], bool]:
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, which schedulers and `kill` send, stop a run as Ctrl-C does: resumable."""
+    """Let SIGTERM, which schedulers and `kill` send, stop a run as Ctrl-C does, so that it can be resumed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -124,7 +124,7 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 
 def _silence_stdout() -> None:
-    """Give the interpreter, which flushes stdout at exit, somewhere to flush to."""
+    """Redirect stdout to the null device, so that the interpreter's flush at exit does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""`autoloss compare`: strategies head to head, and what their results support."""
+"""Implement `autoloss compare`: run strategies head to head and test their differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How `autoloss compare` shows its cells: a live grid on a terminal, plain lines elsewhere."""
+"""Show the cells of `autoloss compare`: a live grid on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Grid:
     """Shows a comparison's progress; use it in a `with` statement.
 
     Args:
-        console: where to.
-        comparison: what is run.
-        quiet: nothing is shown.
+        console: the console to print on.
+        comparison: the comparison being run.
+        quiet: whether to show nothing.
     """
 
     def __init__(self, console: Console, comparison: Comparison, *, quiet: bool) -> None:
@@ -44,7 +44,7 @@ class Grid:
             self._live.stop()
 
     def __call__(self, progress: GridProgress) -> None:
-        """Show how far it is."""
+        """Show the comparison's progress."""
         if self._quiet:
             return
         if self._live is not None:

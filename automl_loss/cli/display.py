@@ -1,4 +1,4 @@
-"""What a run shows while it lasts: a live table on a terminal, plain lines elsewhere."""
+"""Show a run while it lasts: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Quiet:
     """Shows nothing."""
 
     def __call__(self, progress: Progress) -> None:
-        """Take a message of the run."""
+        """Receive a message of the run."""
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +39,7 @@ class Quiet:
 
 
 class PlainLines(Quiet):
-    """One line a generation and a stage, for logs and pipes."""
+    """Prints one line for each generation and stage, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -72,7 +72,7 @@ class PlainLines(Quiet):
 
 
 class LiveTable(Quiet):
-    """The best losses so far, above a bar of the budget."""
+    """Shows the best losses so far, above a bar of the budget."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=True)
@@ -152,7 +152,7 @@ def _clock(seconds: float) -> str:
 
 
 def display_for(console: Console, *, quiet: bool) -> Quiet:
-    """The display that fits where output goes."""
+    """Return the display for a console: live on a terminal, plain lines elsewhere."""
     if quiet:
         return Quiet()
     return LiveTable(console) if console.is_terminal else PlainLines(console)

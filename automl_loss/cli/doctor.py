@@ -1,4 +1,4 @@
-"""`autoloss doctor`: is this installation in order, and what to do where it is not."""
+"""Implement `autoloss doctor`: check the installation, and give remedies for faults."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Finding:
     """One line of the doctor's report.
 
     Args:
-        subject: what was looked at.
-        state: `note` is worth knowing and stops nothing.
-        text: what was found, with the remedy unless it is `ok`.
-        exit_code: of the command, if this is the worst of the faults.
+        subject: the part that was checked.
+        state: `ok`, `note` (worth knowing, nothing to repair) or `fault`.
+        text: the result, with the remedy unless it is `ok`.
+        exit_code: the command's exit code, if this is the worst of the faults.
     """
 
     subject: str
@@ -47,12 +47,12 @@ def doctor() -> None:
     if not codes:
         typer.echo("All is in order.")
         return
-    # 3 says that plugins are broken and nothing else is.
+    # Exit code 3 means that plugins are broken and nothing else is.
     raise typer.Exit(PluginError.exit_code if codes == {PluginError.exit_code} else AutolossError.exit_code)
 
 
 def check_python() -> Iterator[Finding]:
-    """Which Python runs which automl-loss."""
+    """Report the versions of Python and automl-loss."""
     import automl_loss
 
     yield Finding(
@@ -64,7 +64,7 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_torch() -> Iterator[Finding]:
-    """Whether torch can be imported, and what it can compute on."""
+    """Check that torch can be imported, and report its devices."""
     try:
         import torch
     except (ImportError, OSError) as error:
@@ -80,7 +80,7 @@ def check_torch() -> Iterator[Finding]:
 
 
 def check_kernels() -> Iterator[Finding]:
-    """Whether the compiled kernels can be kept on disk."""
+    """Check that the compiled kernels can be kept on disk."""
     try:
         from automl_loss.engine.kernels import _entries
     except (ImportError, OSError) as error:
@@ -100,7 +100,7 @@ def check_kernels() -> Iterator[Finding]:
 
 
 def check_plugins() -> Iterator[Finding]:
-    """Whether every installed plugin loads and has its name for itself."""
+    """Check that every installed plugin loads and that no two share a name."""
     from automl_loss.plugins.discovery import label
     from automl_loss.plugins.loading import Registry
 
@@ -122,7 +122,7 @@ def check_plugins() -> Iterator[Finding]:
 
 
 def check_folder() -> Iterator[Finding]:
-    """Whether runs can be written where they go by default."""
+    """Check that the default folder of runs can be written."""
     folder = _RUNS if _RUNS.exists() else Path()
     try:
         with tempfile.TemporaryFile(dir=folder) as stream:

@@ -1,4 +1,4 @@
-"""What `autoloss run --dry-run` shows."""
+"""Show the plan of a run for `autoloss run --dry-run`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_plan(recipe: Recipe, *, as_json: bool) -> None:
-    """Make everything a run needs, short of training, and print what it would do."""
+    """Make every object of a run, without training, and print what the run would do."""
     from automl_loss.search.cost import describe
     from automl_loss.search.from_recipe import set_up
     from automl_loss.search.notices import notices
@@ -47,7 +47,7 @@ def show_plan(recipe: Recipe, *, as_json: bool) -> None:
 
 
 def _show_without_data(recipe: Recipe, error: MissingDataError, *, as_json: bool) -> None:
-    """The plan of a recipe whose data are not there yet."""
+    """Print the plan of a recipe whose data are missing."""
     from automl_loss.search.cost import describe
     from automl_loss.search.from_recipe import check_network, check_tasks
 

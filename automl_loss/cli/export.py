@@ -1,4 +1,4 @@
-"""`autoloss export`: the loss of a run in another form."""
+"""Implement `autoloss export`: print the loss of a run in another form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user reads when a command fails: one message with a remedy, and an exit code."""
+"""Describe the failure of a command: one message with a remedy, and an exit code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEDIES = {
 
 
 def describe(error: BaseException) -> tuple[int, str]:
-    """Exit code and message of an exception that ended a command.
+    """Return exit code and message for an exception that ended a command.
 
     Example:
         >>> from automl_loss.errors import ResumeError
@@ -41,7 +41,7 @@ def describe(error: BaseException) -> tuple[int, str]:
 
 
 def _of_the_system(error: OSError) -> str:
-    """The path, what the system says of it, and what to do."""
+    """Describe an error of the operating system: the path, the system's message and a remedy."""
     path = error.filename if error.filename2 is None else f"{error.filename} -> {error.filename2}"
     where = f"{path}: " if path is not None else ""
     remedy = _REMEDIES.get(error.errno or 0, "Run again with --debug to see where it happened.")

@@ -1,4 +1,4 @@
-"""`autoloss landscape`: the loss surface around the minimum, under the found loss and under the task loss."""
+"""Implement `autoloss landscape`: draw the loss surface around minima of the found loss and the task loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autoloss plugins list|show|check|new`: which plugins there are, what each takes, whether it keeps its contract."""
+"""Implement `autoloss plugins list|show|check|new`: list, describe, check and scaffold plugins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer(help="Installed plugins, and the options of each.", no_args_is
 
 
 class Kind(enum.StrEnum):
-    """The plugin kinds; written out, so that `--help` loads no more than typer."""
+    """The plugin kinds; written out, so that `--help` imports typer alone."""
 
     strategy = "strategy"
     primitive_set = "primitive_set"
@@ -132,7 +132,7 @@ def new(
 
 
 def _classes(words: list[str]) -> list[tuple[str, type[object]]]:
-    """The classes to check, with the names they are shown under."""
+    """Return the classes to check, with the names they are shown under."""
     from automl_loss.plugins.loading import Registry, load_file
 
     registry, name = Registry(), words[-1]
@@ -150,7 +150,7 @@ def _classes(words: list[str]) -> list[tuple[str, type[object]]]:
 
 
 def _kind(word: str) -> PluginKind:
-    """The kind that a word names."""
+    """Return the kind of a name given on the command line."""
     try:
         return Kind(word).value
     except ValueError:
@@ -160,7 +160,7 @@ def _kind(word: str) -> PluginKind:
 
 
 def _kinds_with(registry: Registry, name: str) -> list[PluginKind]:
-    """The kinds that have a plugin of this name, `package:name` included.
+    """Return the kinds that have a plugin of this name, `package:name` included.
 
     Raises:
         PluginError: there is none.
@@ -177,7 +177,7 @@ def _kinds_with(registry: Registry, name: str) -> list[PluginKind]:
 
 
 def _data(loaded: LoadedPlugin) -> dict[str, object]:
-    """What `plugins show --json` prints of a plugin."""
+    """Return the data that `plugins show --json` prints of a plugin."""
     common = _common(loaded.plugin.kind)
     return {
         **asdict(loaded.plugin),
@@ -188,7 +188,7 @@ def _data(loaded: LoadedPlugin) -> dict[str, object]:
 
 
 def _page(loaded: LoadedPlugin) -> str:
-    """What `plugins show` prints of a plugin."""
+    """Return the text that `plugins show` prints of a plugin."""
     from automl_loss.cli._options import describe_options
 
     plugin, common = loaded.plugin, _common(loaded.plugin.kind)
@@ -207,7 +207,7 @@ def _page(loaded: LoadedPlugin) -> str:
 
 
 def _common(kind: PluginKind) -> type[BaseModel] | None:
-    """The options that the core gives every plugin of a kind."""
+    """Return the options that every plugin of a kind has."""
     from automl_loss.recipe.sections import SECTIONS
 
     return next((section.common for section in SECTIONS if section.kind == kind), None)

@@ -1,4 +1,4 @@
-"""`autoloss recipes list|show|schema`: the recipes that come with the package, and what a recipe may say."""
+"""Implement `autoloss recipes list|show|schema`: print the shipped recipes, and the JSON schema of recipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autoloss report`: write the report of a run or a comparison anew."""
+"""Implement `autoloss report`: write the report of a run or a comparison anew."""
 
 from __future__ import annotations
 

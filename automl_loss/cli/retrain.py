@@ -1,4 +1,4 @@
-"""`autoloss retrain`: another task or model under the loss of a run."""
+"""Implement `autoloss retrain`: train on another task or model under the loss of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autoloss run`: search for a loss, retrain under it, and say what came of it."""
+"""Implement `autoloss run`: search for a loss, retrain under it, and print the result."""
 
 from __future__ import annotations
 

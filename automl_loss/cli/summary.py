@@ -1,4 +1,4 @@
-"""What `autoloss run` prints at the end."""
+"""Print the summary at the end of `autoloss run`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(console: Console, result: Result) -> None:
-    """The loss as a formula, how it and the others did on test, the verdict, and where the files are."""
+    """Print the loss as a formula, test results of it and the others, the verdict, and the paths of the files."""
     from rich.panel import Panel
     from rich.table import Table
 
@@ -51,7 +51,7 @@ def print_summary(console: Console, result: Result) -> None:
 
 
 def _time(result: Result) -> str:
-    """Where the time of the search went, in a line: the three largest shares, and what was overhead."""
+    """Summarise the search's time in a line: the three largest shares, and the overhead."""
     search = result.data["search"]
     profile = search["profile"]
     whole = sum(profile.values()) or 1.0
@@ -62,7 +62,7 @@ def _time(result: Result) -> str:
 
 
 def _conventions(result: Result) -> list[str]:
-    """What the formula's letters and functions mean."""
+    """Explain the formula's letters and functions."""
     expression = getattr(result.loss, "expression", None)
     if expression is None:
         return []
@@ -72,7 +72,7 @@ def _conventions(result: Result) -> list[str]:
 
 
 def _rate(lr: float | None) -> str:
-    """A learning rate; with several tasks each has its own."""
+    """Format a learning rate; `None` means that each of several tasks has its own."""
     return "per task" if lr is None else f"{lr:.3g}"
 
 

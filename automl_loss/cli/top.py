@@ -1,4 +1,4 @@
-"""`autoloss top`: the best losses of a run, which may still be going on."""
+"""Implement `autoloss top`: print the best losses of a run, which may still be running."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def top(
         table.add_row(*(_cell(column, row[column]) for column in _SHOWN))
     console = Console()
     if not console.is_terminal:
-        # Nothing folds in a pipe, so that `grep` finds a loss on one line.
+        # No line is wrapped in a pipe, so that `grep` finds a loss on one line.
         console = Console(width=_width(rows[:number]))
     console.print(table)
     if len(rows) > number:
@@ -41,11 +41,11 @@ def top(
 
 
 def read_leaderboard(directory: Path) -> list[dict[str, str]]:
-    """The rows of a run's leaderboard, best first, as text by column.
+    """Read the rows of a run's leaderboard, best first, as text by column.
 
     Raises:
         RecipeError: there is no such directory.
-        AutolossError: it has no leaderboard, or one of another make.
+        AutolossError: it has no leaderboard, or one with other columns.
     """
     from automl_loss.record import run_reader
     from automl_loss.record.run_directory import RunPaths

@@ -1,4 +1,4 @@
-"""What `autoloss retrain` prints at the end: the transfer table."""
+"""Print the transfer table at the end of `autoloss retrain`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _COLUMNS = ("task", "model", "metric", "transferred", "task loss", "difference [
 
 
 def print_transfer(console: Console, run: FinishedRun, results: Sequence[Transferred], file: Path) -> None:
-    """A row a target, what the targets say together, and where the numbers are.
+    """Print a row for each target, the conclusion over all targets, and the path of the numbers.
 
     Args:
-        console: where to.
-        run: whose loss was transferred.
-        results: one a target.
-        file: that holds the numbers.
+        console: the console to print on.
+        run: the run whose loss was transferred.
+        results: one for each target.
+        file: the file with the numbers.
     """
     from rich import box
     from rich.console import Console as Wide
@@ -41,7 +41,7 @@ def print_transfer(console: Console, run: FinishedRun, results: Sequence[Transfe
         table.add_column(column, justify="left" if column in ("task", "model", "metric") else "right")
     for result in results:
         table.add_row(*_row(result.data))
-    # Nothing folds in a pipe, so that `grep` finds a target on one line.
+    # No line is wrapped in a pipe, so that `grep` finds a target on one line.
     wide = console if console.is_terminal else Wide(width=_WIDE, file=console.file)
     wide.print(table, highlight=False)
     for result in results:
@@ -52,7 +52,7 @@ def print_transfer(console: Console, run: FinishedRun, results: Sequence[Transfe
 
 
 def together(targets: Sequence[Mapping[str, Any]]) -> str:
-    """How many targets support the loss, corrected for how many were tried.
+    """Count the targets that support the loss, corrected for the number tried.
 
     Args:
         targets: contents of `target.json`.

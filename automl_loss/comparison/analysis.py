@@ -1,4 +1,4 @@
-"""From the cells of a comparison to what they support, as plain data: `comparison.json`."""
+"""Analyse the finished cells of a comparison: means, tests and conclusions, as the data of `comparison.json`."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ SCHEMA = 1
 TASK_LOSS = "task loss"
 """Label under which every table shows the task loss, which every cell trains at its own best rate."""
 CLAIM_UNITS = 10
-"""Units below which nothing is claimed."""
+"""Number of units below which no conclusion is drawn."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A task and a model, with one value a strategy and unit, lower is better.
+    """A task and a model, with one value for each strategy and unit; lower is better.
 
     Args:
-        task: label.
-        model: label.
-        metric: name.
-        lower_is_better: the metric's own sense; values are turned so that lower is better.
-        ratio: rows judged on over the rows that methods learn from; 0 where units share no rows.
-        values: by strategy, by seed; the task loss among them. All finite.
-        diverged: by strategy, the seeds where a retraining run diverged. Their value is the worst that anybody has
-            in the unit: leaving them out would flatter whoever diverges.
+        task: label of the task.
+        model: label of the model.
+        metric: name of the metric.
+        lower_is_better: the metric's own sense; `values` are converted so that lower is better.
+        ratio: number of rows judged on over the number of rows learned from; 0 where units share no rows.
+        values: value by strategy and seed, the task loss included. All finite.
+        diverged: by strategy, the seeds where a retraining run diverged. Their value is the worst of any strategy in
+            the unit: leaving them out would favour strategies that diverge.
     """
 
     task: str
@@ -45,21 +45,21 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Task and model."""
+        """Task and model, for tables."""
         return f"{self.task}, {self.model}"
 
     def pairs(self, one: str, other: str) -> list[float]:
-        """Differences of two strategies on the units that both have."""
+        """Return the differences of two strategies on the units that both have."""
         mine, theirs = self.values[one], self.values[other]
         return [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
 
     def shown(self, value: float) -> float:
-        """In the metric's own sense."""
+        """Convert a value to the metric's own sense."""
         return value if self.lower_is_better else 1.0 - value
 
 
 def settings_of(comparison: Comparison, records: Sequence[CellRecord]) -> list[Setting]:
-    """The settings that have a finished cell."""
+    """Return the settings that have a finished cell."""
     found = []
     for task in comparison.tasks:
         for model in comparison.models:
@@ -90,7 +90,7 @@ def _setting(
         if record.status == DONE:
             values[record.cell.strategy][record.cell.seed] = inner(record.data["test"])
         elif record.status == NO_CANDIDATE and record.cell.seed in usual:
-            # Who finds no loss keeps the task loss.
+            # A strategy that finds no loss gets the task loss's value.
             values[record.cell.strategy][record.cell.seed] = usual[record.cell.seed]
     # A method learns its network on the training rows and its loss on the validation rows.
     ratio = 0.0 if rows["drawn_afresh"] else rows["test"] / max(1, rows["train"] + rows["validation"])
@@ -100,7 +100,7 @@ def _setting(
 
 
 def _finite(values: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
-    """The same values, with the worst finite one of its unit for each that is infinite."""
+    """Replace each infinite value by the worst finite value of its unit."""
     worst: dict[int, float] = {}
     for each in values.values():
         for seed, value in each.items():
@@ -113,13 +113,13 @@ def _finite(values: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, fl
 
 
 def _best_tried(data: Mapping[str, Any]) -> float | None:
-    """The task loss's validation metric at the retraining length, at its best rate, in the metric's own sense."""
+    """Return the task loss's best validation metric over rates at the retraining length, in the metric's own sense."""
     tried = [value for _, value in data["task_loss_lr_tried"] if value is not None]
     return (min if data["lower_is_better"] else max)(tried, default=None)
 
 
 def analyse(comparison: Comparison, records: Sequence[CellRecord]) -> dict[str, Any]:
-    """Everything that `comparison.json` says."""
+    """Return the content of `comparison.json`."""
     settings = settings_of(comparison, records)
     control = comparison.control
     others = [name for name in comparison.strategies if name != control]
@@ -194,7 +194,7 @@ def _test(setting: Setting, one: str, other: str) -> UnitTest:
 
 
 def _comparisons(settings: Sequence[Setting], pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Tests of pairs of strategies in every setting, corrected by Holm as one family."""
+    """Test pairs of strategies in every setting, corrected by Holm as one family."""
     found = [
         (setting, one, other, _test(setting, one, other)) for setting in settings for one, other in pairs
     ]
@@ -228,7 +228,7 @@ def _against_task_loss(settings: Sequence[Setting], strategies: Sequence[str]) -
 
 
 def _over_tasks(settings: Sequence[Setting], control: str, others: Sequence[str]) -> dict[str, Any]:
-    """Methods over all settings: values are relative to the task loss's mean in each."""
+    """Compare methods over all settings, by values relative to the task loss's mean in each."""
     relative: dict[str, dict[str, list[float]]] = {}
     for name in (control, *others):
         relative[name] = {}
@@ -272,9 +272,9 @@ def _over_tasks(settings: Sequence[Setting], control: str, others: Sequence[str]
 
 
 def _taus(settings: Sequence[Setting], records: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """Rank correlation of what methods choose by with what they are judged on, over the cells of a setting.
+    """Correlate (Kendall's tau) the fitness that methods choose by with the metric they are judged on, by setting.
 
-    Both are taken relative to the unit's task loss.
+    Both are differences from the unit's task loss; the correlation is over the cells of a setting.
     """
     rows = []
     for setting in settings:
@@ -298,7 +298,7 @@ def _taus(settings: Sequence[Setting], records: Sequence[CellRecord]) -> list[di
 
 
 def sentences(data: Mapping[str, Any]) -> list[str]:
-    """What the comparison supports, in plain words; never a winner that a test does not support."""
+    """Write the conclusions as sentences; they name no winner that a test does not support."""
     lines = []
     open_ = sum(cell["status"] == "open" for cell in data["cells"])
     failed = [cell for cell in data["cells"] if cell["status"] == "failed"]

@@ -1,4 +1,4 @@
-"""One cell of a comparison: a run in a directory of its own, and what is kept of it."""
+"""Run one cell of a comparison in a directory of its own, and keep its results in `cell.json`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ DONE, NO_CANDIDATE, FAILED = "done", "no_candidate", "failed"
 
 @dataclass(frozen=True)
 class CellRecord:
-    """What is known of a cell.
+    """A cell and its result, if it has one.
 
     Args:
-        cell: which one.
-        data: its `cell.json`, or `None` while it is not finished.
+        cell: the cell.
+        data: content of its `cell.json`, or `None` while it is not finished.
     """
 
     cell: Cell
@@ -40,10 +40,10 @@ class CellRecord:
 
 
 def read_cell(cell: Cell, folder: Path) -> CellRecord:
-    """What a directory holds of a cell; one that failed counts as open, as it is tried again.
+    """Read a cell's record from its directory; one that failed counts as open, as it is tried again.
 
     Raises:
-        ResumeError: it was finished under another recipe.
+        ResumeError: the cell was finished under another recipe.
     """
     file = folder / cell.name / SUMMARY
     if not file.exists():
@@ -60,15 +60,15 @@ def read_cell(cell: Cell, folder: Path) -> CellRecord:
 
 
 def _completed(recorded: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    """A recorded recipe with the defaults of options that are newer than the record."""
+    """Fill a recorded recipe with the defaults of options that are newer than the record."""
     try:
         return _identity(load_recipe(recorded, folder=folder))
-    except AutolossError:  # it names what is gone, so it differs as it stands
+    except AutolossError:  # it names plugins or options that no longer exist
         return dict(recorded)
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """All of a recipe that its result depends on, as plain data."""
+    """Return the parts of a recipe that its result depends on, as plain data."""
     data: dict[str, Any] = json.loads(json.dumps(recipe.to_data()))
     for key in ("name", "executor", "device", "storage"):
         data.pop(key, None)
@@ -76,19 +76,19 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
 
 
 def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path) -> dict[str, Any]:
-    """Run a cell, or go on with it; a fault is a result, so that it harms no other cell.
+    """Run a cell, or resume it; an error is recorded as its result, so that it affects no other cell.
 
     Args:
-        data: of the resolved recipe; a worker process loads its own plugins.
-        home: where relative paths start.
-        name: of the cell.
-        folder: that holds the cells.
+        data: the resolved recipe as plain data; a worker process loads its own plugins.
+        home: folder that relative paths start from.
+        name: the cell's name.
+        folder: the folder of all cells.
 
     Returns:
         The content of `cell.json`.
 
     Raises:
-        Interrupted: by Ctrl-C in this process; the cell goes on where it was when it is run again.
+        Interrupted: by Ctrl-C in this process; the cell is resumed when it is run again.
     """
     recipe = load_recipe(data, folder=home)
     place = folder / name
@@ -100,7 +100,7 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
         record = {"status": NO_CANDIDATE, "message": str(error)}
     except Interrupted:
         raise
-    except Exception as error:  # of a plugin, the data, the machine: it belongs to this cell
+    except Exception as error:  # an error of a plugin, the data or the machine is this cell's result
         record = {"status": FAILED, "message": f"{type(error).__name__}: {error}"}
     record["recipe"] = _identity(recipe)
     place.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
 
 
 def _measured(result: Result) -> dict[str, Any]:
-    """What the comparison needs of a result."""
+    """Extract the numbers that the comparison needs from a result."""
     data, test = result.data, result.data["test"]
     entries = {test["returned"]: test["learned"], **test["others"], "task_loss": test["task_loss"]}
     found = entries.get("found", test["task_loss"])
@@ -142,19 +142,19 @@ def _measured(result: Result) -> dict[str, Any]:
 
 
 def _found(result: Result) -> dict[str, Any]:
-    """The found loss and the problem it is for, as `best_loss.json` has them."""
+    """Read the found loss and its problem from `best_loss.json`."""
     data = json.loads((result.directory / "best_loss.json").read_text(encoding="utf-8"))
     return {"loss": data["loss"], "problem": data["problem"]}
 
 
 def _final_fitness(data: Mapping[str, Any]) -> float | None:
-    """Validation metric of the best found finalist, in the metric's own sense."""
+    """Return the validation metric of the best found finalist, in the metric's own sense."""
     values = [finalist["fitness"] for finalist in data["finalists"] if finalist["id"] is not None]
     return values[0] if values else None
 
 
 def _trace(result: Result) -> dict[str, list[float]]:
-    """Best fitness against candidates tuned or trained, training-step equivalents, and seconds of work."""
+    """Return best fitness against candidates tuned or trained, training-step equivalents, and seconds of work."""
     lower = result.data["test"]["lower_is_better"]
     trace: dict[str, list[float]] = {"candidates": [], "steps": [], "seconds": [], "best": []}
     count, steps, seconds, best = 0, 0.0, 0.0, float("inf")

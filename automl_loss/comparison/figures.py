@@ -1,4 +1,4 @@
-"""Figures that compare strategies."""
+"""Draw figures that compare strategies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WIDTH = 4.2
 def draw(
     data: Mapping[str, Any], settings: Sequence[Setting], records: Sequence[CellRecord]
 ) -> Iterator[tuple[str, Figure, str]]:
-    """Name, figure and caption of each figure that the finished cells allow."""
+    """Yield name, figure and caption of each figure that the finished cells allow."""
     done = [record for record in records if record.status == DONE]
     if not done:
         return
@@ -151,7 +151,7 @@ def _fitness(
             one.axhline(float(np.mean(found)), color=_GREY, linestyle="--", linewidth=1, label=TASK_LOSS)
             late.append(float(np.mean(found)))
         if late:
-            # Where searches begin is far off, and would hide where they end.
+            # The first values of a search are far off; axes that show them would hide the differences at the end.
             low, high = np.quantile(late, (0.02, 0.9))
             reach = high - low or abs(high) or 1.0
             one.set_ylim(low - 0.25 * reach, high + 0.5 * reach)
@@ -188,7 +188,7 @@ _FILTERS = {
 
 
 def _fates(search: Mapping[str, Any]) -> dict[str, float]:
-    """What became of a search's candidates, as shares."""
+    """Return the shares of a search's candidates by fate."""
     counts = {fate: search[fate] for fate in ("diverged", "pruned")} | {"trained": search["evaluated"]}
     for hits in search["filter_hits"]:
         for name, count in hits.items():
@@ -271,7 +271,7 @@ def _rate_line(
 
 
 def _critical_difference(settings: Sequence[Setting], strategies: Sequence[str]) -> Figure | None:
-    """Ranks over settings; needs three strategies with all settings, and two settings."""
+    """Draw ranks over settings; needs three strategies with all settings, and two settings."""
     whole = [name for name in strategies if all(setting.values[name] for setting in settings)]
     if len(whole) < 3 or len(settings) < 3:
         return None

@@ -1,4 +1,4 @@
-"""The losses that strategies found, and their gradients: in each setting that of the unit in the middle."""
+"""Draw the losses that strategies found, and their gradients: in each setting the loss of the median unit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUANTILES = (0.03, 0.97)
 def draw_losses(
     settings: Sequence[Setting], records: Sequence[CellRecord], colours: Mapping[str, str]
 ) -> Figure | None:
-    """A row for each setting: loss of a sample, and its gradient by the raw output; `None` where no loss was found."""
+    """Draw a row for each setting: a sample's loss and its gradient by the raw output; `None` if no loss was found."""
     rows = [(setting, curves) for setting in settings if len(curves := _curves(setting, records)) > 1]
     if not rows:
         return None
@@ -46,7 +46,7 @@ def draw_losses(
 
 
 def _curves(setting: Setting, records: Sequence[CellRecord]) -> dict[str, Curve]:
-    """By strategy, at the task loss's mean gradient; the task loss among them."""
+    """Return curves by strategy, scaled to the task loss's mean gradient; the task loss is included."""
     curves: dict[str, Curve] = {}
     usual: Curve | None = None
     for name, values in setting.values.items():
@@ -62,7 +62,7 @@ def _curves(setting: Setting, records: Sequence[CellRecord]) -> dict[str, Curve]
 def _middle(
     setting: Setting, strategy: str, values: Mapping[int, float], records: Sequence[CellRecord]
 ) -> tuple[Loss, Problem] | None:
-    """The found loss of the unit whose value is the (lower) median among units with one."""
+    """Return the found loss of the unit whose value is the (lower) median among units with one."""
     place = (setting.task, setting.model, strategy)
     found = [
         record
@@ -90,7 +90,7 @@ def _along(loss: Loss, problem: Problem) -> Curve:
 
 
 def _cut(axes: Axes, lines: Sequence[np.ndarray[Any, Any]]) -> None:
-    """Steep ends leave the frame."""
+    """Set the vertical limits so that steep ends of curves are cut off."""
     inner = np.concatenate([line[np.isfinite(line)] for line in lines])
     low, high = np.quantile(inner, _QUANTILES)
     reach = 0.08 * (high - low) or 1.0

@@ -1,4 +1,4 @@
-"""A recipe with `compare:` in place of `strategy:`, taken apart into the recipes of its cells."""
+"""Split a recipe with `compare:` in place of `strategy:` into the recipes of its cells."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _OWN = {*General.model_fields, "evaluator", "primitives", "executor"} - {
     "plugins",
     "requires",
 }
-"""Sections of a recipe that an entry of `strategies` may change for itself."""
+"""Sections of a recipe that an entry of `strategies` may override."""
 
 
 class CompareSection(Section):
-    """What is compared."""
+    """The keys under `compare:`."""
 
     strategies: list[Any] = Field(
         min_length=1, description="names, or mappings with a label, options and sections"
@@ -63,11 +63,11 @@ class Cell:
     """One strategy on one task and model under one seed.
 
     Args:
-        strategy: its label.
-        task: the task's.
-        model: the model's.
-        seed: of the unit: all strategies meet the same split.
-        recipe: what is run.
+        strategy: label of the strategy.
+        task: label of the task.
+        model: label of the model.
+        seed: run seed of the unit; all strategies have the same split.
+        recipe: the recipe of the cell's run.
     """
 
     strategy: str
@@ -78,7 +78,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of the cell's directory."""
+        """Name of the cell's directory."""
         return f"{self.task}--{self.model}--{self.strategy}--{self.seed}"
 
 
@@ -87,17 +87,17 @@ class Comparison:
     """A validated comparison.
 
     Args:
-        name: of its directory.
-        strategies: labels, in order.
-        tasks: labels.
-        models: labels.
-        seeds: of the units.
+        name: name of its directory.
+        strategies: labels of the strategies, in order.
+        tasks: labels of the tasks.
+        models: labels of the models.
+        seeds: run seeds of the units.
         control: label of the strategy that the others are tested against.
-        cells: by seed, then task, model, strategy: the first units are whole first.
+        cells: sorted by seed, then task, model, strategy, so that the first units are complete first.
         judge: `test`, or `validation` while methods are developed.
-        workers: cells at work at once; `None`: one a core.
+        workers: number of cells run at once; `None`: one a core.
         data: the recipe as plain data.
-        notices: what a person should know.
+        notices: sentences for the user.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Comparison:
     notices: tuple[str, ...] = ()
 
     def to_yaml(self) -> str:
-        """The recipe as YAML that loads to the same comparison."""
+        """Return the recipe as YAML that loads to the same comparison."""
         return yaml.dump(dict(self.data))
 
 
@@ -137,13 +137,13 @@ def load_comparison(
     """Read and validate a comparison; every cell's recipe is checked.
 
     Args:
-        source: as of `load_recipe`.
-        overrides: likewise: `compare.seeds=3`, `training.steps=100`.
-        seed: of the first unit, in place of the recipe's.
-        device: in place of the recipe's.
+        source: as in `load_recipe`.
+        overrides: as in `load_recipe`: `compare.seeds=3`, `training.steps=100`.
+        seed: run seed of the first unit; replaces the recipe's.
+        device: replaces the recipe's.
 
     Raises:
-        RecipeError: anything is wrong, all of it at once.
+        RecipeError: anything is wrong; it carries every fault.
         PluginError: plugins are missing or broken, and nothing else is wrong.
     """
     faults = Faults()
@@ -223,7 +223,7 @@ def _seeds(seeds: int | Sequence[int], first: Any) -> tuple[int, ...]:
 def _listed(
     document: Document, key: str, given: Sequence[Any] | None, single: str, faults: Faults
 ) -> list[_Entry]:
-    """The tasks or models: those of `compare`, or the recipe's one."""
+    """Return the tasks or models: those of `compare`, or else the recipe's single one."""
     if given is not None:
         if document.data.get(single) is not None:
             faults.add(

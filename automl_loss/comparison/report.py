@@ -1,4 +1,4 @@
-"""Writes what a comparison supports: `comparison.json`, `.csv`, `.tex`, `.md`, figures, and one page to read."""
+"""Write the results of a comparison: `comparison.json`, `.csv`, `.tex`, `.md`, figures, and an HTML page."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
 
 
 def write_comparison_anew(directory: Path) -> Path:
-    """Analyse the finished cells of a comparison's directory again, also of one that goes on or was interrupted.
+    """Analyse the finished cells of a comparison's directory again, also of one that is running or was interrupted.
 
     Returns:
         The path of its `report.html`.
 
     Raises:
-        AutolossError: it is no directory of a comparison, or its recipe or a cell cannot be read.
+        AutolossError: it is not a comparison's directory, or its recipe or a cell cannot be read.
     """
     comparison = load_comparison(directory / "recipe.yaml")
     records = [read_cell(cell, directory / CELLS) for cell in comparison.cells]
@@ -34,7 +34,7 @@ def write_comparison_anew(directory: Path) -> Path:
 
 
 def write_comparison(comparison: Comparison, records: Sequence[CellRecord], folder: Path) -> dict[str, Any]:
-    """Analyse what is finished and write all files; returns the content of `comparison.json`."""
+    """Analyse the finished cells and write all files; return the content of `comparison.json`."""
     from jinja2 import Environment, StrictUndefined
 
     from automl_loss.comparison.figures import draw

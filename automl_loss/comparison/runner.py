@@ -1,4 +1,4 @@
-"""Runs the cells of a comparison that are missing, several at once, each in a process of its own."""
+"""Run the missing cells of a comparison, several at once, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from automl_loss.search.from_recipe import check_tasks
 
 @dataclass(frozen=True)
 class GridProgress:
-    """How far a comparison is.
+    """Progress of a comparison.
 
     Args:
-        records: of all cells, in the order of the comparison.
-        fresh: the cell that was just finished, if any.
-        running: cells at work.
+        records: the records of all cells, in the order of the comparison.
+        fresh: the record of the cell that was just finished, if any.
+        running: the cells being run.
     """
 
     records: Sequence[CellRecord]
@@ -36,10 +36,10 @@ GridCallback = Callable[[GridProgress], None]
 
 
 def check_cells(comparison: Comparison) -> None:
-    """Find out before anything runs whether each strategy applies to each task.
+    """Check before anything runs that each strategy applies to each task.
 
     Raises:
-        RecipeError: with every reason why not.
+        RecipeError: a strategy does not apply; it carries every reason.
     """
     problems: dict[str, None] = {}
     checked = set()
@@ -58,12 +58,12 @@ def check_cells(comparison: Comparison) -> None:
 def run_cells(
     comparison: Comparison, directory: Path | None, *, resume: bool, callback: GridCallback | None = None
 ) -> tuple[Path, list[CellRecord]]:
-    """Run what is missing; what is finished is never run again.
+    """Run the missing cells; finished cells are never run again.
 
     Args:
-        comparison: what to run.
-        directory: of the comparison; default: `runs/<name>`, or the next free name.
-        resume: go on in a directory that is there.
+        comparison: the comparison to run.
+        directory: the comparison's directory; default: `runs/<name>`, or the next free name.
+        resume: continue in an existing directory.
         callback: called whenever a cell is finished.
 
     Returns:
@@ -72,7 +72,7 @@ def run_cells(
     Raises:
         RecipeError: a strategy does not apply to a task, before anything runs.
         ResumeError: the directory belongs to another process, or to another comparison.
-        Interrupted: by Ctrl-C; finished cells stay, and those at work go on where they were.
+        Interrupted: by Ctrl-C; finished cells are kept, and interrupted ones are resumed by the next call.
     """
     check_cells(comparison)
     if resume:
@@ -102,14 +102,14 @@ def run_cells(
 
 
 def _run(call: tuple[dict[str, Any], Path | None, str, Path]) -> dict[str, Any]:
-    """Run one cell, in whatever process."""
+    """Run one cell in this process; a function of the module's top level, so that it can be pickled."""
     return run_cell(*call)
 
 
 def _run_missing(
     comparison: Comparison, missing: Sequence[int], folder: Path
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and record of each cell that is missing, as they end, each in a process of its own."""
+    """Run each missing cell in a process of its own; yield its index and record when it ends."""
     cells = [comparison.cells[i] for i in missing]
     calls = [(cell.recipe.to_data(), cell.recipe.folder, cell.name, folder) for cell in cells]
     workers = min(comparison.workers or cores(), max(1, len(missing)))

@@ -1,4 +1,4 @@
-"""A comparison as CSV, LaTeX and Markdown."""
+"""Write a comparison as CSV, LaTeX and Markdown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ESCAPES = {"\\": r"\textbackslash{}", **{character: f"\\{character}" for charac
 
 
 def to_csv(data: Mapping[str, Any]) -> str:
-    """One line a cell."""
+    """Write one line for each cell."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -36,7 +36,7 @@ def to_csv(data: Mapping[str, Any]) -> str:
 
 
 def to_latex(data: Mapping[str, Any]) -> str:
-    """Mean and standard deviation over units; what the primary family supports is marked against the control."""
+    """Write mean and standard deviation over units; differences that the primary family supports are marked."""
     settings: Sequence[Mapping[str, Any]] = data["settings"]
     names = list(settings[0]["means"]) if settings else []
     lines = [
@@ -59,7 +59,7 @@ def to_latex(data: Mapping[str, Any]) -> str:
 
 
 def to_markdown(data: Mapping[str, Any]) -> str:
-    """Sentences, means over units, both families of tests, what holds over settings, and Kendall's tau."""
+    """Write conclusions, means over units, both families of tests, results over all settings, and Kendall's tau."""
     settings: Sequence[Mapping[str, Any]] = data["settings"]
     names = list(settings[0]["means"]) if settings else []
     means = [

@@ -1,8 +1,8 @@
 """The loss language: expressions over primitives.
 
-`Expression` is the immutable tree, `parse` its reader and `str` its writer; `canonical_key` tells equal ones;
-`compile_program`, `to_source`, `to_sympy` and `to_latex` give its other forms; `standard_primitives` is the
-vocabulary; `taylor_expression` writes a Taylor polynomial. Importing this imports neither torch nor SymPy.
+`Expression` is the immutable tree, which `parse` reads and `str` writes; `canonical_key` identifies equal ones;
+`compile_program`, `to_source`, `to_sympy` and `to_latex` convert it; `standard_primitives` is the
+vocabulary; `taylor_expression` builds a Taylor polynomial. Importing this imports neither torch nor SymPy.
 """
 
 from automl_loss.expression.canonical import canonical, canonical_key

@@ -1,4 +1,4 @@
-"""Arithmetic on constants while an expression is brought into canonical form."""
+"""Evaluate constant subexpressions while an expression is brought into canonical form."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LARGEST = 1e300
 
 
 def rounded(value: float) -> float:
-    """The number that folding gives; beyond the range of floats, the largest one."""
+    """Round a folded constant; a value beyond the range of floats becomes the largest float."""
     return max(-_LARGEST, min(float(f"{value:.{_DIGITS}g}"), _LARGEST))
 
 
 def applied(name: str, *values: float) -> float:
-    """What a standard function of that name, other than add, sub and mul, gives on constants."""
+    """Evaluate a standard function, other than add, sub and mul, on constants."""
     return rounded(_NUMERIC[name](*values))
 
 

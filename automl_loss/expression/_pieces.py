@@ -1,4 +1,4 @@
-"""Reading and writing pieces of expressions in canonical form: constant factors, factors and terms."""
+"""Split expressions in canonical form into constant factors, factors and terms, and build them from these."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from automl_loss.expression.vocabulary import MUL, constant, is_standard
 
 
 def literal(value: float) -> Expression:
-    """The constant as an expression."""
+    """Return the constant as an expression."""
     return Expression(constant(value))
 
 
 def multiple(coefficient: float, core: Expression) -> Expression:
-    """A multiple of an expression that has no constant factor itself."""
+    """Multiply an expression that has no constant factor itself by a constant."""
     if coefficient == 1.0:
         return core
     if core.primitive.value is not None:
@@ -24,17 +24,17 @@ def multiple(coefficient: float, core: Expression) -> Expression:
 
 
 def is_a(expression: Expression, name: str) -> bool:
-    """Whether the root is the standard word of that name."""
+    """Return whether the root is the standard primitive of that name."""
     return expression.primitive.name == name and is_standard(expression.primitive)
 
 
 def is_sum(expression: Expression) -> bool:
-    """Whether the root adds or subtracts."""
+    """Return whether the root adds or subtracts."""
     return is_a(expression, "add") or is_a(expression, "sub")
 
 
 def split(x: Expression) -> tuple[float, Expression | None]:
-    """The constant factor of an expression in canonical form, and the rest; no rest for a constant."""
+    """Split an expression in canonical form into its constant factor and the rest; `None` for a constant's rest."""
     if x.primitive.value is not None:
         return x.primitive.value, None
     if is_a(x, "mul") and x.children[0].primitive.value is not None:
@@ -43,7 +43,7 @@ def split(x: Expression) -> tuple[float, Expression | None]:
 
 
 def factors_of(product: Expression) -> list[Expression]:
-    """The factors of a product in canonical form."""
+    """Return the factors of a product in canonical form."""
     factors: list[Expression] = []
     while is_a(product, "mul"):
         factors.append(product.children[1])
@@ -52,7 +52,7 @@ def factors_of(product: Expression) -> list[Expression]:
 
 
 def terms_of(x: Expression) -> list[tuple[float, Expression | None]]:
-    """The terms of a sum in canonical form with their coefficients."""
+    """Return the terms of a sum in canonical form with their coefficients."""
     factor, core = split(x)
     if core is None or abs(factor) != 1.0 or not is_sum(core):
         return [(factor, core)]
@@ -67,7 +67,7 @@ def terms_of(x: Expression) -> list[tuple[float, Expression | None]]:
 
 
 def like_terms(terms: Sequence[tuple[float, Expression]]) -> list[tuple[float, Expression]]:
-    """Terms with the coefficients of equal ones added, without those that vanish."""
+    """Add the coefficients of equal terms, and drop the terms that vanish."""
     totals: dict[Expression, float] = {}
     for coefficient, term in terms:
         totals[term] = totals.get(term, 0.0) + coefficient

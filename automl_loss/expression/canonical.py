@@ -1,12 +1,12 @@
-"""Canonical form: expressions that are the same function are written alike.
+"""Bring expressions into canonical form, so that expressions of the same function are written alike.
 
-It decides identity only; what is evaluated stays as proposed. Bottom up, every node becomes
+The form decides identity only; the expression that is evaluated stays as proposed. Bottom up, every node becomes
 
     sums         of terms in order, the first with a positive sign, the constant last
     products     of one constant, in front, and factors in order
     min and max  of arguments in order
 
-so that constants fold and signs come out: -(a - b) is b - a, and functions of |x| drop the sign of x.
+so that constants fold and signs move outward: -(a - b) is b - a, and functions of |x| drop the sign of x.
 
 All rules hold at unit weights. Where weights may be tuned, rules that merge separately weighted subtrees do
 not apply: there `sub(f, f)` is not zero, nor is `sub(1, 1)`.
@@ -38,7 +38,7 @@ _NONNEGATIVE = frozenset(("square", "abs", "sqrt", "exp", "sigmoid", "power"))
 
 
 def canonical_key(expression: Expression, weighted: bool = True) -> str:
-    """Text that equivalent expressions share.
+    """Return a text that is the same for equivalent expressions.
 
     Args:
         expression: over any primitives; rules are known for the standard vocabulary.
@@ -55,9 +55,9 @@ def canonical_key(expression: Expression, weighted: bool = True) -> str:
 
 
 def canonical(expression: Expression, weighted: bool) -> Expression:
-    """An expression in canonical form whose value at unit weights is that of the original.
+    """Return an expression in canonical form whose value at unit weights is that of the original.
 
-    Applied again it changes nothing. Arguments as in `canonical_key`.
+    Applying it again changes nothing. Arguments as in `canonical_key`.
     """
     rules = _Rules(weighted)
     return expression.fold(lambda _, primitive, children: rules.node(primitive, children))
@@ -94,7 +94,7 @@ class _Rules:
         return self._unary(primitive, children[0])
 
     def _sum(self, terms: Iterable[tuple[float, Expression | None]]) -> Expression:
-        """Of coefficients and what they multiply; `None` is the number one."""
+        """Build a sum from pairs of coefficient and expression; `None` in place of an expression is the number one."""
         numbers: list[float] = []
         rest: list[tuple[float, Expression]] = []
         for coefficient, term in terms:
@@ -110,7 +110,7 @@ class _Rules:
                 )
         number = rounded(sum(numbers))
         if self._weighted and number == 0.0 and any(numbers):
-            # Constants that cancel at unit weights only stay, as c - c.
+            # Constants that cancel only at unit weights stay, as c - c.
             size = rounded(sum(abs(n) for n in numbers) / 2)
             rest += [(size, literal(1.0)), (-size, literal(1.0))]
         if not rest:
@@ -160,7 +160,7 @@ class _Rules:
         return multiple(coefficient, product)
 
     def _quotient(self, a: Expression, b: Expression) -> Expression:
-        """The quotient a / sqrt(1 + b^2), which is linear in a and even in b."""
+        """Build the quotient a / sqrt(1 + b^2), which is linear in a and even in b."""
         coefficient, core = split(a)
         divisor = self._magnitude(b)
         if divisor.primitive.value is not None:
@@ -218,7 +218,7 @@ class _Rules:
         return Expression(primitive, (x,))
 
     def _multiplicative(self, primitive: Primitive, core: Expression) -> Expression:
-        """square, abs or sign of what is no constant, no product, and has no constant factor."""
+        """Apply square, abs or sign to an expression that is no constant, no product, and has no constant factor."""
         name = primitive.name
         if name == "abs" and core.primitive.name in _NONNEGATIVE:
             return core
@@ -231,7 +231,7 @@ class _Rules:
         return Expression(primitive, (core,))
 
     def _magnitude(self, x: Expression) -> Expression:
-        """An expression with the same absolute value, simpler if there is one."""
+        """Return an expression with the same absolute value, a simpler one if there is one."""
         coefficient, core = split(x)
         if core is not None and is_a(core, "abs"):
             return self._product([literal(abs(coefficient)), core.children[0]])

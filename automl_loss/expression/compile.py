@@ -1,4 +1,4 @@
-"""From expression to program."""
+"""Compile an expression to a `Program`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from automl_loss.expression.program import Program
 
 
 def compile_program(expression: Expression, *, softplus: bool = False) -> Program | None:
-    """Instructions for the compiled kernels, or `None` when a primitive has no opcode.
+    """Return instructions for the compiled kernels, or `None` when a primitive has no opcode.
 
     Args:
         expression: the loss.

@@ -23,7 +23,7 @@ class Expression:
     are equal when they are written alike. Nothing here recurses, so trees may be of any height.
 
     Args:
-        primitive: the word at the root.
+        primitive: the primitive at the root.
         children: its arguments, as many as its arity.
 
     Raises:
@@ -69,7 +69,7 @@ class Expression:
         return _from_preorder, (tuple(node.primitive for node in self.nodes()),)
 
     def nodes(self) -> tuple[Expression, ...]:
-        """All subtrees in pre-order; the first is the expression itself."""
+        """Return all subtrees in pre-order; the first is the expression itself."""
         found: list[Expression] = []
         waiting = [self]
         while waiting:
@@ -79,25 +79,25 @@ class Expression:
         return tuple(found)
 
     def subtree(self, index: int) -> Expression:
-        """The subtree at a pre-order index; `IndexError` when there is none."""
+        """Return the subtree at a pre-order index; `IndexError` when there is none."""
         return self._path(index)[-1][0]
 
     def replace(self, index: int, new: Expression) -> Expression:
-        """The expression with the subtree at a pre-order index replaced; `IndexError` when there is none."""
+        """Return the expression with the subtree at a pre-order index replaced; `IndexError` when there is none."""
         *ancestors, _ = self._path(index)
         for node, place in reversed(ancestors):
             new = Expression(node.primitive, (*node.children[:place], new, *node.children[place + 1 :]))
         return new
 
     def contains(self, name: str) -> bool:
-        """Whether a primitive of that name occurs."""
+        """Return whether a primitive of that name occurs."""
         return any(node.primitive.name == name for node in self.nodes())
 
     def fold(self, combine: Callable[[int, Primitive, list[T]], T]) -> T:
-        """Compute something of the whole tree from the leaves up.
+        """Compute a value of the whole tree from the leaves up.
 
         Args:
-            combine: of a node's pre-order index, its primitive and the results of its children.
+            combine: takes a node's pre-order index, its primitive and the results of its children.
 
         Returns:
             The result of the root.
@@ -112,7 +112,7 @@ class Expression:
         return results[0]
 
     def evaluate(self, inputs: Mapping[str, Tensor], weights: Tensor | None = None) -> Tensor:
-        """The value by torch operations, differentiable in inputs and weights.
+        """Evaluate by torch operations, differentiable in inputs and weights.
 
         Args:
             inputs: tensors of one shape, by terminal: `{"y": ..., "f": ...}`.
@@ -147,7 +147,7 @@ class Expression:
         return self.fold(value)
 
     def _path(self, index: int) -> list[tuple[Expression, int]]:
-        """Nodes from the root to the one at `index`, each with the place of the child that comes next."""
+        """List the nodes from the root to the one at `index`, each with the position of the child that comes next."""
         if not 0 <= index < self.size:
             raise IndexError(f"the index of a node must be in 0..{self.size - 1} but got {index}.")
         path, node, rest = [], self, index

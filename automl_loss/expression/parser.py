@@ -1,4 +1,4 @@
-"""From text to expression; the exact inverse of `str`."""
+"""Parse text into an expression; the exact inverse of `str`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def parse(text: str, primitives: PrimitiveSet | Iterable[Primitive] | None = Non
 
     Args:
         text: as `str(expression)` gives it, e.g. `mul(-1, mul(y, log(f)))`. Numbers are constants.
-        primitives: the words that may occur. `None`: the standard vocabulary.
+        primitives: those that may occur. `None`: the standard vocabulary.
 
     Raises:
-        ExpressionError: it is not an expression over the primitives; the message gives the column, from 1.
+        ExpressionError: the text is not an expression over the primitives; the message gives the column, from 1.
 
     Example:
         >>> str(parse("mul( y,log(f) )"))
@@ -44,7 +44,7 @@ class _Parser:
         self._position = 0
 
     def read(self) -> Expression:
-        """The whole text, without recursion: depth is bounded by memory alone."""
+        """Parse the whole text, without recursion: depth is bounded by memory alone."""
         open_: list[tuple[Primitive, int, list[Expression]]] = []
         while True:
             primitive, column = self._primitive()

@@ -1,4 +1,4 @@
-"""Primitives: the words that expressions are made of, and the abstract set of them."""
+"""Define `Primitive`, the function or terminal that expressions are made of, and the abstract `PrimitiveSet`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Opcode(IntEnum):
 
 @dataclass(frozen=True)
 class Primitive:
-    """One word of the loss language: a function of one or two arguments, or a terminal.
+    """An element of the loss language: a function of one or two arguments, or a terminal.
 
     Two primitives are equal when name and arity are; within a primitive set names are unique.
 
@@ -50,8 +50,8 @@ class Primitive:
         opcode: instruction of the compiled kernels, or `None` when there is none.
         value: the number a constant terminal stands for; `None` for `y`, `f` and functions.
         commutative: whether argument order is irrelevant.
-        sample: makes of a terminal a number whenever a strategy writes it into a tree (an ephemeral constant); of
-            the `Problem` and a numpy `Generator`. `None`: the terminal stays as it is.
+        sample: takes the `Problem` and a numpy `Generator`, and returns the number that replaces the terminal whenever
+            a strategy writes it into a tree (an ephemeral constant). `None`: the terminal stays as it is.
         of_classes: whether it makes sense in classification alone.
     """
 
@@ -68,7 +68,7 @@ class Primitive:
 
 
 class PrimitiveSet(ABC):
-    """Plugin kind `primitive_set`: the words that strategies may build losses from.
+    """Plugin kind `primitive_set`: the primitives that strategies may build losses from.
 
     Laws: names are unique; terminals include `y` (target) and `f` (prediction); every function keeps shape
     and dtype, and is finite with finite gradient on 0, negative, huge and tiny input.
@@ -82,15 +82,15 @@ class PrimitiveSet(ABC):
     @property
     @abstractmethod
     def functions(self) -> tuple[Primitive, ...]:
-        """Primitives of arity one or more."""
+        """Return the primitives of arity one or more."""
 
     @property
     @abstractmethod
     def terminals(self) -> tuple[Primitive, ...]:
-        """Primitives of arity zero: `y`, `f` and constants."""
+        """Return the primitives of arity zero: `y`, `f` and constants."""
 
     def __getitem__(self, name: str) -> Primitive:
-        """The primitive of that name; `KeyError` when there is none."""
+        """Return the primitive of that name; `KeyError` when there is none."""
         for primitive in (*self.functions, *self.terminals):
             if primitive.name == name:
                 return primitive

@@ -1,4 +1,4 @@
-"""A loss as flat instructions for the compiled kernels."""
+"""Define `Program`, a loss as a flat list of instructions for the compiled kernels."""
 
 from __future__ import annotations
 

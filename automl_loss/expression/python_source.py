@@ -1,4 +1,4 @@
-"""From expression to Python text that needs torch alone."""
+"""Convert an expression to Python source that needs torch alone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LONGEST = 80
 nesting stays far from where Python's parser gives up."""
 
 _TAKES_NUMBERS = ("add", "sub", "mul")
-"""Functions that take a number beside a tensor; torch's others want tensors alone."""
+"""Functions that accept a number beside a tensor; torch's others accept tensors alone."""
 
 
 def to_source(expression: Expression, weights: Sequence[float] | None = None) -> str:
-    """Python statements in the names `y`, `f` and `torch`, of which the last returns the value.
+    """Return Python statements in the names `y`, `f` and `torch`, the last of which returns the value.
 
     Args:
         expression: every primitive has a source template.
@@ -43,7 +43,7 @@ def to_source(expression: Expression, weights: Sequence[float] | None = None) ->
     lines: list[str] = []
 
     def write(index: int, primitive: Primitive, arguments: list[tuple[str, bool]]) -> tuple[str, bool]:
-        """Text of a node, and whether it is a number instead of a tensor."""
+        """Return a node's text, and whether its value is a number instead of a tensor."""
         factor = factors[index]
         if primitive.value is not None:
             return repr(float(primitive.value * factor)), True
@@ -67,12 +67,12 @@ def to_source(expression: Expression, weights: Sequence[float] | None = None) ->
 
 @cache
 def _enclosed(template: str) -> tuple[int, ...]:
-    """Places of the arguments that stand alone in a call, where parentheses of their own say nothing."""
+    """Return the positions of arguments that stand alone in a call, where parentheses are redundant."""
     return tuple(int(place) for place in re.findall(r"(?:(?<=\w\()|(?<=, ))\{(\d)\}(?=[,)])", template))
 
 
 def _bare(text: str) -> str:
-    """The text without parentheses around all of it."""
+    """Strip parentheses that enclose the whole text."""
     if not text.startswith("("):
         return text
     depth = 0

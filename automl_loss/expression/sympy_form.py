@@ -1,4 +1,4 @@
-"""From expression to SymPy and LaTeX, for people to read. SymPy is slow, and imported only when asked for."""
+"""Convert an expression to SymPy and LaTeX, for people to read. SymPy is slow, and is imported only when needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DIGITS = 4
 
 
 def to_sympy(expression: Expression, weights: Sequence[float] | None = None) -> Any:
-    """A SymPy expression of the same value, in the real symbols y and f.
+    """Return a SymPy expression of the same value, in the real symbols y and f.
 
     Args:
         expression: a primitive without a SymPy form appears as an undefined function of its name.
@@ -41,7 +41,7 @@ def to_sympy(expression: Expression, weights: Sequence[float] | None = None) -> 
 
 
 def to_latex(expression: Expression, weights: Sequence[float] | None = None) -> str:
-    r"""LaTeX of the expression, its numbers rounded to four significant digits.
+    r"""Return LaTeX of the expression, its numbers rounded to four significant digits.
 
     The 1e-7 under logarithms and roots is written `\varepsilon`. Arguments as in `to_sympy`.
     """

@@ -1,4 +1,4 @@
-r"""Taylor polynomials as expressions, the loss language of TaylorGLO (arXiv 2002.00059).
+r"""Build Taylor polynomials as expressions, the loss language of TaylorGLO (arXiv 2002.00059).
 
 Around a centre (t0 for the target y, t1 for the prediction f), terms without f dropped,
 
@@ -18,7 +18,7 @@ from automl_loss.expression.vocabulary import ADD, MUL, SUB, F, Y, constant
 
 
 def taylor_powers(degree: int) -> tuple[tuple[int, int], ...]:
-    """Powers (i, j) of y - t0 and f - t1, in the order of the parameters after the centre.
+    """Return the powers (i, j) of y - t0 and f - t1, in the order of the parameters after the centre.
 
     First the powers of f - t1 alone, then the mixed ones by falling power of f - t1 within rising total.
 
@@ -40,7 +40,7 @@ def taylor_powers(degree: int) -> tuple[tuple[int, int], ...]:
 
 
 def taylor_expression(parameters: Sequence[float], degree: int = 3) -> Expression:
-    """The elementwise loss -P(y, f) as an expression with constants, by Horner's rule.
+    """Return the elementwise loss -P(y, f) as an expression with constants, by Horner's rule.
 
     Args:
         parameters: t0, t1, and one t_ij for each of `taylor_powers(degree)`; 5 numbers for degree 2, 8 for 3, 12
@@ -77,7 +77,7 @@ def _shifted(variable: Expression, centre: float) -> Expression:
 
 
 def _horner(coefficients: Sequence[Expression | None], variable: Expression) -> Expression | None:
-    """c0 + x (c1 + x (c2 + ...)); `None` stands for a coefficient, or a result, of 0."""
+    """Build c0 + x (c1 + x (c2 + ...)); `None` stands for a coefficient, or a result, of 0."""
     result: Expression | None = None
     for coefficient in reversed(coefficients):
         if result is not None:

@@ -1,4 +1,4 @@
-"""The standard vocabulary: words for every primitive set to choose from, and to read saved losses with.
+"""The standard vocabulary: primitives that every primitive set can choose from, and that saved losses are read with.
 
 Each function keeps shape and dtype and is finite, with a finite gradient, on finite input, as long as plain
 arithmetic does not overflow. At kinks the gradient is torch's: sign(0) = 0 for `abs`, `log`, `sqrt`; half
@@ -192,7 +192,7 @@ _BY_NAME = {primitive.name: primitive for primitive in (*STANDARD_FUNCTIONS, *ST
 
 @lru_cache(maxsize=4096)
 def constant(value: float) -> Primitive:
-    """The terminal that stands for a number, named by the shortest text that reads back as the same.
+    """Return the terminal that stands for a number, named by the shortest text that reads back as the same number.
 
     Raises:
         ExpressionError: the number is not finite.
@@ -209,16 +209,16 @@ def constant(value: float) -> Primitive:
 
 
 def is_standard(primitive: Primitive) -> bool:
-    """Whether the word means what it means here, which a primitive set's own word of that name may not."""
+    """Return whether a primitive is the standard one, and not a primitive set's own of the same name."""
     known = _BY_NAME.get(primitive.name)
     return known is not None and known.function is primitive.function and known.value == primitive.value
 
 
 def standard_primitives(*names: str) -> tuple[Primitive, ...]:
-    """Words of the standard vocabulary by name, in that order; all of them when no name is given.
+    """Return primitives of the standard vocabulary by name, in that order; all of them when no name is given.
 
     Raises:
-        ExpressionError: there is no such word.
+        ExpressionError: there is no primitive of that name.
 
     Example:
         >>> [primitive.arity for primitive in standard_primitives("add", "log", "y")]

@@ -1,7 +1,7 @@
-"""Losses: symbolic and handcrafted ones behind one abstract `Loss`, and their forms.
+"""Losses: symbolic, handcrafted and neural ones derived from the abstract `Loss`, and conversions of them.
 
-`task_loss` and `catalogue` name what one would use without a search; `known_losses` are expressions;
-`render_module` gives `best_loss.py`, `loss_from_json` reads what `Loss.to_json` wrote. Importing this does
+`task_loss` and `catalogue` give the losses in common use; `known_losses` gives known losses as expressions;
+`render_module` writes `best_loss.py`, `loss_from_json` reads what `Loss.to_json` wrote. Importing this does
 not import torch.
 """
 

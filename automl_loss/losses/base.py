@@ -1,4 +1,4 @@
-"""The abstract loss."""
+"""Define `Loss`, the abstract base class of all losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Loss(ABC):
     (`space == "raw"`) take raw outputs and targets as the data set holds them, for numerical reasons.
     The training loss is `scale * mean over the batch of the sum over outputs of value(...)`.
 
-    `weights` (phi) are what tuning changes; `scale` is one constant outside of them.
+    Tuning changes the `weights` (phi); `scale` is one constant outside of them.
     """
 
     weights: tuple[float, ...]
@@ -31,7 +31,7 @@ class Loss(ABC):
 
     @abstractmethod
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Unscaled, unreduced loss by torch operations, differentiable in `prediction` and `weights`.
+        """Compute the unscaled, unreduced loss by torch operations, differentiable in `prediction` and `weights`.
 
         Args:
             prediction: `(batch, outputs)` float tensor: f, or the raw output when `space == "raw"`.
@@ -46,7 +46,7 @@ class Loss(ABC):
     @property
     @abstractmethod
     def key(self) -> str:
-        """Canonical text: equal keys mean the same loss up to weights and scale."""
+        """The canonical text: equal keys mean the same loss up to weights and scale."""
 
     @property
     def tunable(self) -> bool:
@@ -55,10 +55,10 @@ class Loss(ABC):
 
     @property
     def blank(self) -> bool:
-        """Whether its start weights say nothing yet, and tuning makes all of it.
+        """Whether the start weights are random, so that the loss is useless before it is tuned.
 
-        Such a loss is tuned by the exact gradient, whatever the recipe says, and is not asked whether it can train
-        anything before.
+        Such a loss is tuned by the exact gradient, whatever the recipe says, and skips the checks of whether it can
+        train anything before it is tuned.
         """
         return False
 
@@ -69,33 +69,33 @@ class Loss(ABC):
 
     @abstractmethod
     def with_weights(self, weights: tuple[float, ...]) -> Self:
-        """The same loss with other weights."""
+        """Return the same loss with other weights."""
 
     def for_problem(self, problem: Problem) -> Self:
-        """The same loss for a problem; what it holds of class shares becomes the problem's."""
+        """Return the same loss for a problem; the class shares that it holds are replaced by the problem's."""
         return self
 
     @abstractmethod
     def with_scale(self, scale: float) -> Self:
-        """The same loss with another scale."""
+        """Return the same loss with another scale."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Plain data from which `loss_from_json` makes an equal loss, bit for bit."""
+        """Return plain data from which `loss_from_json` makes an equal loss, bit for bit."""
 
     @abstractmethod
     def to_source(self) -> str:
-        """Body of a Python function of `(prediction, target)` that uses torch alone.
+        """Return the body of a Python function of `(prediction, target)` that uses torch alone.
 
         The weights are folded in, the scale is not.
         """
 
     @property
     def latex(self) -> str | None:
-        """The loss as LaTeX, or `None` when it has no formula."""
+        """Return the loss as LaTeX, or `None` when it has no formula."""
         return None
 
     @property
     def program(self) -> Program | None:
-        """Instructions for the compiled kernels, or `None` when torch must evaluate it."""
+        """Return instructions for the compiled kernels, or `None` when torch must evaluate the loss."""
         return None

@@ -1,4 +1,4 @@
-"""Values and gradients of losses along a line, computed by autograd in float64."""
+"""Compute values and gradients of losses along a line, by autograd in float64."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Line = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curve:
-    """A loss along a line.
+    """Values and derivatives of a loss along a line.
 
     Args:
-        x: `(points,)` where.
+        x: `(points,)` coordinates on the line.
         value: `(points,)` loss of a sample.
-        gradient: `(points,)` its derivative by the raw output, or by what the maker says.
+        gradient: `(points,)` its derivative by the raw output, or by the variable that the function names.
     """
 
     x: Line
@@ -42,22 +42,22 @@ class Curve:
 
     @property
     def slope(self) -> float:
-        """Root mean square of the gradient, over the points where it is finite."""
+        """Return the root mean square of the gradient, over the points where it is finite."""
         finite = self.gradient[np.isfinite(self.gradient)]
         return float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
 
     def times(self, factor: float) -> Curve:
-        """The loss times a constant."""
+        """Multiply the loss by a constant."""
         return Curve(self.x, factor * self.value, factor * self.gradient)
 
 
 def at_mean_gradient_of(curve: Curve, other: Curve) -> Curve:
-    """A curve times a constant, such that its gradients are as large as another's on average (root mean square)."""
+    """Scale a curve so that its gradients are as large as another's on average (root mean square)."""
     return curve.times(other.slope / curve.slope if curve.slope > 0 else 1.0)
 
 
 def handcrafted_loss(key: str, problem: Problem) -> HandcraftedLoss:
-    """The handcrafted loss of a key, at scale 1.
+    """Return the handcrafted loss of a key, at scale 1.
 
     Example:
         >>> handcrafted_loss("gce(q=0.5)", Problem.classification((4,), 3)).key
@@ -71,7 +71,7 @@ def handcrafted_loss(key: str, problem: Problem) -> HandcraftedLoss:
 
 
 def along_probability(loss: Loss, problem: Problem, target: int) -> Curve:
-    """A sample's loss against the probability of its class; the other classes share the rest equally.
+    """Compute a sample's loss against the probability of its class; the other classes share the rest equally.
 
     The gradient is by the raw output of that class, or for a binary problem by the raw output towards it.
     """
@@ -88,7 +88,7 @@ def along_probability(loss: Loss, problem: Problem, target: int) -> Curve:
 
 
 def along_residual(loss: Loss, problem: Problem, target: float) -> Curve:
-    """A sample's loss against the residual of its first output; the others are predicted exactly."""
+    """Compute a sample's loss against the residual of its first output; the others are predicted exactly."""
     residual = np.linspace(-_RESIDUALS, _RESIDUALS, _POINTS)
     raw = np.full((_POINTS, problem.output_dim), target)
     raw[:, 0] += residual
@@ -98,7 +98,7 @@ def along_residual(loss: Loss, problem: Problem, target: float) -> Curve:
 
 
 def along_term(loss: Loss, target: float) -> dict[str, Curve]:
-    """The term of one output of an elementwise loss against f, beside cross-entropy's; gradients are by f."""
+    """Compute the term of one output of an elementwise loss, and cross-entropy's, against f; gradients are by f."""
     usual = SymbolicLoss(parse(known_losses(Problem.classification((1,), 3))["cross_entropy"]))
     return {role: _term(one, target) for role, one in (("found", loss), ("task_loss", usual))}
 
@@ -110,7 +110,7 @@ def _term(loss: Loss, target: float) -> Curve:
 
 
 def _differentiate(loss: Loss, problem: Problem, raw: Line, target: Tensor) -> tuple[Line, Line]:
-    """`(points,)` losses of samples, and `(points, outputs)` their gradients by the raw outputs."""
+    """Return `(points,)` losses of samples and their `(points, outputs)` gradients by the raw outputs."""
     outputs = torch.tensor(raw, dtype=torch.float64, requires_grad=True)
     value = build_module(loss, problem)(outputs, target, reduction="none")
     return value.detach().numpy(), _gradient(value, outputs)

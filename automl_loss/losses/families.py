@@ -1,4 +1,4 @@
-"""Families of handcrafted losses, by torch's own fused functions on raw outputs.
+"""Define the families of handcrafted losses, by torch's own fused functions on raw outputs.
 
 Softmax probabilities underflow in float32, so none of these takes a logarithm of one: all start from log p,
 the log probability of the target's class. A binary problem's logit z is the two-class problem with raw
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FLOOR = -16.0
-"""Least log p in a reciprocal of p, which overflows beyond."""
+"""Lower bound of log p in a reciprocal of p, which overflows below it."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Losses that differ in parameters.
+    """A handcrafted loss with named parameters.
 
     Args:
-        function: of (raw outputs, class indices) to `(batch,)`; for regression of the residual f - y,
-            elementwise. Parameters by name.
-        defaults: of the parameters.
-        source: the same as Python text, in `prediction`, `target`, `log_p`, `residual` and the parameters.
-        latex: in p and r, with `<name>` where a parameter stands.
+        function: maps (raw outputs, class indices) to `(batch,)`; for regression it maps the residual f - y,
+            elementwise. It takes the parameters by name.
+        defaults: default values of the parameters.
+        source: the function as Python text, in `prediction`, `target`, `log_p`, `residual` and the parameters.
+        latex: formula in p and r, with `<name>` for each parameter.
         ranges: open intervals that parameters must lie in; any finite number where there is none.
-        needs_prior: whether function and source take `prior`, too: `(classes,)` shares of the classes.
-        found: whether a search found it and a paper published it, rather than a person thought of it.
+        needs_prior: whether function and source also take `prior`: `(classes,)` shares of the classes.
+        found: whether it was found by a search and published in a paper, rather than designed by a person.
     """
 
     function: Callable[..., Tensor]
@@ -257,5 +257,5 @@ _REGRESSION = {
 
 
 def families_of(kind: Kind) -> dict[str, Family]:
-    """The families for a kind of problem, by name; the task loss first."""
+    """Return the families for a kind of problem, by name; the task loss first."""
     return {"multiclass": _CLASSIFICATION, "binary": _BINARY, "regression": _REGRESSION}[kind]

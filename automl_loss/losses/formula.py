@@ -1,7 +1,7 @@
-"""A loss as a line that a person reads in a terminal.
+"""Write a loss as one line for a person to read in a terminal.
 
-Weights are gathered into the fewest numbers: a node is a sum of terms, each a coefficient and a text, and what
-multiplies a sum goes to its terms. The value stays the same; the tree is in `str(expression)`.
+Weights are gathered into the fewest numbers: a node is a sum of terms, each a coefficient and a text, and a factor
+of a sum is multiplied into its terms. The value stays the same; `str(expression)` gives the tree.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Terms = tuple[tuple[float, str], ...]
 
 
 def formula(loss: Loss, digits: int = 3) -> str:
-    """The loss of one output, without its scale.
+    """Write the loss of one output, without its scale.
 
     Args:
-        loss: of any kind; a handcrafted one is shown by its name.
-        digits: significant digits of numbers; a factor that rounds to 1 is left out.
+        loss: any loss; a handcrafted one is shown by its name.
+        digits: number of significant digits; a factor that rounds to 1 is left out.
 
     Example:
         >>> from automl_loss.expression import parse
@@ -68,7 +68,7 @@ def _product(first: Terms, second: Terms, digits: int) -> Terms:
 
 
 def _factor(terms: Terms, digits: int) -> tuple[float, str]:
-    """A coefficient and a text that may stand in a product."""
+    """Return terms as one coefficient and a text that can be a factor of a product."""
     return terms[0] if len(terms) == 1 else (1.0, f"({_sum(terms, digits)})")
 
 
@@ -77,7 +77,7 @@ def _scaled(terms: Terms, factor: float) -> Terms:
 
 
 def _merged(terms: Terms) -> Terms:
-    """Like terms added up, in the order of their first."""
+    """Add up like terms, in the order of first occurrence."""
     total: dict[str, float] = {}
     for number, text in terms:
         total[text] = total.get(text, 0.0) + number
@@ -90,7 +90,7 @@ def _squared(text: str) -> str:
 
 
 def _sum(terms: Terms, digits: int) -> str:
-    """The terms as written: `y - 0.7·f + 1`."""
+    """Write a sum of terms: `y - 0.7·f + 1`."""
     parts: list[str] = []
     for number, text in terms:
         size = f"{abs(number):.{digits}g}"

@@ -1,4 +1,4 @@
-"""Handcrafted losses: what one would use without a search."""
+"""Define `HandcraftedLoss`, a loss from the literature, and the catalogue of such losses for a problem."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class HandcraftedLoss(Loss):
     """A loss from the literature, on raw outputs.
 
     Args:
-        name: of the family, e.g. `gce`.
-        kind: of the problem it is for.
-        parameters: of the family, as a mapping or as pairs; those left out have their defaults.
-        scale: one constant.
-        prior: share of each class, for the families that take it; empty: all classes alike.
+        name: the family's name, e.g. `gce`.
+        kind: kind of problem: `multiclass`, `binary` or `regression`.
+        parameters: the family's parameters, as a mapping or as pairs; those left out have their defaults.
+        scale: constant factor of the loss.
+        prior: share of each class, for the families that take it; empty: equal shares.
 
     Raises:
         ValueError: there is no such family for the kind of problem, it has no such parameter, or the
@@ -65,7 +65,7 @@ class HandcraftedLoss(Loss):
         object.__setattr__(self, "scale", float(self.scale))
 
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Unscaled, unreduced loss.
+        """Compute the unscaled, unreduced loss.
 
         Args:
             prediction: `(batch, outputs)` raw outputs.
@@ -92,17 +92,17 @@ class HandcraftedLoss(Loss):
 
     @property
     def key(self) -> str:
-        """Name and parameters, e.g. `symmetric_ce(alpha=0.1, beta=1)`."""
+        """The name and parameters, e.g. `symmetric_ce(alpha=0.1, beta=1)`."""
         settings = ", ".join(f"{name}={repr(value).removesuffix('.0')}" for name, value in self._pairs)
         return f"{self.name}({settings})" if settings else self.name
 
     @property
     def complexity(self) -> int:
-        """Number of parameters, and one."""
+        """Number of parameters, plus one."""
         return 1 + len(self.parameters)
 
     def with_weights(self, weights: tuple[float, ...]) -> Self:
-        """The same loss: there is nothing to tune.
+        """Return the same loss, as it has no weights to tune.
 
         Raises:
             ValueError: weights were given.
@@ -117,11 +117,11 @@ class HandcraftedLoss(Loss):
         return replace(self, prior=problem.class_prior) if needed else self
 
     def with_scale(self, scale: float) -> Self:
-        """The same loss with another scale."""
+        """Return the same loss with another scale."""
         return replace(self, scale=scale)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data, see `Loss.to_json`."""
         return {
             "kind": "handcrafted",
             "name": self.name,
@@ -154,7 +154,7 @@ class HandcraftedLoss(Loss):
 
     @property
     def latex(self) -> str:
-        """The formula, its parameters filled in; p is the target's probability, r = f - y."""
+        """Return the formula, its parameters filled in; p is the target's probability, r = f - y."""
         text = families_of(self.kind)[self.name].latex
         for name, value in self._pairs:
             text = text.replace(f"<{name}>", f"{value:g}")
@@ -166,14 +166,14 @@ class HandcraftedLoss(Loss):
 
 
 def task_loss(problem: Problem) -> HandcraftedLoss:
-    """The loss one would use without a search."""
+    """Return the loss in common use for the problem."""
     return HandcraftedLoss(problem.task_loss, problem.kind)
 
 
 def catalogue(problem: Problem) -> tuple[HandcraftedLoss, ...]:
-    """The handcrafted losses that a found loss has to stand beside; the task loss first.
+    """Return the handcrafted losses that a found loss is compared with; the task loss first.
 
-    Those that are made for rare classes are left out where all classes are known to be nearly as frequent.
+    Losses for rare classes are left out where all classes are known to be about equally frequent.
     """
     prior = problem.class_prior
     balanced = bool(prior) and max(prior) < _BALANCED * min(prior)
@@ -191,9 +191,9 @@ def catalogue(problem: Problem) -> tuple[HandcraftedLoss, ...]:
 
 
 def published_losses(problem: Problem) -> tuple[HandcraftedLoss, ...]:
-    """Losses that searches of others found and papers published, each with its published parameters.
+    """Return the losses that were found by a search and published, each with its published parameters.
 
-    They are no part of the `catalogue`; strategy `handcrafted` takes them by name.
+    They are not part of the `catalogue`; strategy `handcrafted` takes them by name.
     """
     families = families_of(problem.kind).items()
     return tuple(HandcraftedLoss(name, problem.kind) for name, family in families if family.found)

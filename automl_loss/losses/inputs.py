@@ -1,4 +1,4 @@
-"""From raw outputs and targets to what an elementwise loss compares."""
+"""Compute an elementwise loss's inputs: softmax or sigmoid of raw outputs, and one-hot of class indices."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LONG = 64
 
 
 def prepare(raw: Tensor, target: Tensor, kind: Kind, outputs: int) -> tuple[Tensor, Tensor]:
-    """Prediction f and target y of one shape.
+    """Return prediction f and target y of one shape.
 
     Args:
         raw: `(..., batch, outputs)` raw outputs.
         target: `(..., batch)` class indices, or `(..., batch, outputs)` floats for regression; leading
             dimensions may be missing when all networks share the targets.
-        kind: of the problem.
+        kind: kind of problem: `multiclass`, `binary` or `regression`.
         outputs: number of raw outputs.
 
     Returns:
@@ -36,7 +36,7 @@ def prepare(raw: Tensor, target: Tensor, kind: Kind, outputs: int) -> tuple[Tens
 
 
 def _softmax(raw: Tensor) -> Tensor:
-    """Softmax over the last dimension.
+    """Compute the softmax over the last dimension.
 
     torch's own takes ten times as long over a short last dimension as over one before it.
     """

@@ -1,6 +1,6 @@
-"""Known losses, said with the twelve functions and four terminals of the primitive set `evomal`.
+"""Known losses, written with the twelve functions and four terminals of the primitive set `evomal`.
 
-The words are y, f, 1, -1, with 1e-7 under logarithm and root; so a loss equals its published form up to
+The terminals are y, f, 1, -1; logarithm and root add 1e-7 to their argument, so a loss equals its published form up to
 1e-7 / p, where p = 1 - |y - f| is the probability of the true class.
 """
 
@@ -31,7 +31,7 @@ _OF_PRIOR = {
     # 1906.07413, with logit adjustment's offset, arXiv 2007.07314): -y log(f prior / (f prior + 1 - f)), less log prior
     "prior_margin": "mul(y, sub(log(add(mul(f, prior), sub(1, f))), log(f)))",
 }
-"""Losses of softmax outputs that know how frequent the classes are; in words of the set `extended`."""
+"""Losses of softmax outputs that use the class shares; written with the primitive set `extended`."""
 
 _BINARY = {
     # -y log f - (1 - y) log(1 - f)
@@ -55,11 +55,11 @@ _REGRESSION = {
 
 
 def known_losses(problem: Problem, *, prior: bool = False) -> dict[str, str]:
-    """Known losses for a kind of problem, by name, as expression texts; the task loss first.
+    """Return known losses for a kind of problem, by name, as expression texts; the task loss first.
 
     Args:
-        problem: gives the kind.
-        prior: whether to name those, too, that say `prior`.
+        problem: only its kind is used.
+        prior: whether to include those with the terminal `prior`.
 
     Example:
         >>> known_losses(Problem.regression((4,)))["mae"]

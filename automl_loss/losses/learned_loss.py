@@ -1,4 +1,4 @@
-"""A loss as a module of this process. It imports torch, and so is imported when it is needed."""
+"""Define `LearnedLoss`, a `torch.nn.Module` that computes any `Loss`; kept apart because it imports torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from automl_loss.losses.problem import Problem
 
 
 class LearnedLoss(torch.nn.Module):
-    """Drop-in loss on raw outputs; picklable.
+    """Drop-in replacement for torch's loss modules, on raw outputs; picklable.
 
     Args:
         loss: the loss; its scale is applied.
-        problem: whose raw outputs and targets it takes.
+        problem: gives the kind and the number of raw outputs.
     """
 
     def __init__(self, loss: Loss, problem: Problem) -> None:
@@ -27,10 +27,10 @@ class LearnedLoss(torch.nn.Module):
         self.problem = problem
 
     def forward(self, raw_output: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-        """Loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
-            raw_output: `(batch, outputs)`; `(batch,)` will do where there is one output and it is no class.
+            raw_output: `(batch, outputs)`; or `(batch,)` for a single output that is no class.
             target: `(batch,)` class indices or `(batch, classes)` one-hot; zeros and ones of shape
                 `(batch,)` or `(batch, 1)` for a binary problem; floats of the outputs' shape for
                 regression.
@@ -53,11 +53,11 @@ class LearnedLoss(torch.nn.Module):
         return per_sample if reduction == "none" else cast(Tensor, getattr(per_sample, reduction)())
 
     def extra_repr(self) -> str:
-        """The formula."""
+        """Return the formula, for `repr`."""
         return formula(self.loss)
 
     def _checked(self, raw: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw outputs `(batch, outputs)` and targets as a data set holds them."""
+        """Check both shapes; return raw outputs `(batch, outputs)` and targets as a data set holds them."""
         got = f"raw_output of shape {tuple(raw.shape)} and target of shape {tuple(target.shape)}"
         outputs = self.problem.output_dim
         if self.problem.kind == "multiclass":

@@ -1,4 +1,4 @@
-"""A loss as a `torch.nn.Module`: as the text of a file that stands alone, or in this process."""
+"""Turn a loss into a `torch.nn.Module`: `render_module` writes a standalone file, `build_module` an object."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ _MEANING = {
 
 
 def render_module(loss: Loss, problem: Problem, name: str = "LearnedLoss", origin: str = "") -> str:
-    """Text of a Python module with one class, which imports torch alone.
+    """Write the text of a Python module with one class, which imports torch alone.
 
     Args:
-        loss: its weights and scale are folded in.
-        problem: whose raw outputs and targets it takes.
-        name: of the class.
+        loss: its weights and scale are written into the text.
+        problem: gives the kind and the number of raw outputs.
+        name: the class's name.
         origin: how the loss was found, in plain words, for the docstring.
     """
     elementwise = loss.space == "prediction"
@@ -124,7 +124,7 @@ def render_module(loss: Loss, problem: Problem, name: str = "LearnedLoss", origi
 
 
 def build_module(loss: Loss, problem: Problem) -> nn.Module:
-    """The same in this process: a module with `forward(raw_output, target, reduction="mean")`."""
+    """Return a `LearnedLoss`, a module with `forward(raw_output, target, reduction="mean")`."""
     from automl_loss.losses.learned_loss import LearnedLoss
 
     return LearnedLoss(loss, problem)

@@ -1,4 +1,4 @@
-"""A neural loss: a small network of target and prediction."""
+"""Define `NeuralLoss`, a small network of target and prediction."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class NeuralLoss(Loss):
     It has no formula and no kernel: autograd differentiates it, over all classes and rows at once.
 
     Args:
-        name: tells it apart from others; its key.
+        name: identifies the loss; part of its key.
         hidden: units of the hidden layers.
-        weights: of all layers, one after the other, each row by row.
-        scale: one constant outside of them.
+        weights: the weights of all layers, one layer after the other, each row by row.
+        scale: constant factor of the loss.
 
     Raises:
-        ValueError: the number of weights does not go with the layers.
+        ValueError: the number of weights does not match the layers.
 
     Source: ML3, Bechtle et al., arXiv 1906.05374.
     """
@@ -48,7 +48,7 @@ class NeuralLoss(Loss):
 
     @classmethod
     def initial(cls, name: str, hidden: Sequence[int], rng: np.random.Generator) -> Self:
-        """A loss with normal weights of variance 2 / inputs (He et al., arXiv 1502.01852)."""
+        """Return a loss with normal weights of variance 2 / inputs (He et al., arXiv 1502.01852)."""
         widths = (2, *hidden, 1)
         layers = [rng.normal(0.0, (2.0 / a) ** 0.5, a * b) for a, b in pairwise(widths)]
         return cls(name, tuple(hidden), tuple(np.concatenate(layers).tolist()))
@@ -63,7 +63,7 @@ class NeuralLoss(Loss):
 
     @property
     def blank(self) -> bool:
-        """True. Exact tuning, as thousands of steps on the amortised objective, which rewards scale, run away."""
+        """True: thousands of steps on the amortised objective, which rewards scale, diverge, so tuning is exact."""
         return True
 
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -85,7 +85,7 @@ class NeuralLoss(Loss):
 
     @property
     def key(self) -> str:
-        """Name and layers; the weights are tuned, and so no part of it."""
+        """The name and layers; the weights are left out, as they are tuned."""
         return f"neural({self.name}: {'-'.join(map(str, self._widths))})"
 
     @property
@@ -94,15 +94,15 @@ class NeuralLoss(Loss):
         return len(self.weights)
 
     def with_weights(self, weights: tuple[float, ...]) -> Self:
-        """The same layers with other weights."""
+        """Return the same layers with other weights."""
         return replace(self, weights=tuple(map(float, weights)))
 
     def with_scale(self, scale: float) -> Self:
-        """The same loss with another scale."""
+        """Return the same loss with another scale."""
         return replace(self, scale=float(scale))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; floats keep every bit."""
+        """Return plain data; floats keep every bit."""
         return {
             "kind": "neural",
             "name": self.name,

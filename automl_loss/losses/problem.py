@@ -1,4 +1,4 @@
-"""The problem: all that a loss or a strategy may know of a task."""
+"""Define `Problem`, the facts about a task that losses and strategies may use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Kind = Literal["multiclass", "binary", "regression"]
 
 @dataclass(frozen=True)
 class Problem:
-    """Shape and aim of a learning task.
+    """Kind, shapes, task loss and metric of a learning task.
 
     Args:
         kind: `multiclass` (prediction f = softmax of the raw output, target y one-hot), `binary` (one logit,
@@ -19,8 +19,8 @@ class Problem:
             split).
         input_shape: shape of one input, without the batch.
         output_dim: number of raw outputs: classes, 1 for binary, targets for regression.
-        task_loss: the loss one would use without a search: `cross_entropy`, `binary_cross_entropy` or `mse`.
-        metric: name of the metric that fitness is (`error`, `mse`, ...), or an import path `module:function`.
+        task_loss: the loss in common use: `cross_entropy`, `binary_cross_entropy` or `mse`.
+        metric: name of the metric used as fitness (`error`, `mse`, ...), or an import path `module:function`.
         class_prior: share of each class among the training rows; empty for regression, and until data are loaded.
     """
 
@@ -43,7 +43,7 @@ class Problem:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Problem:
-        """The problem of a `best_loss.json`.
+        """Read the problem of a `best_loss.json`.
 
         Raises:
             TypeError: a key is missing or unknown.
@@ -53,12 +53,12 @@ class Problem:
 
     @classmethod
     def classification(cls, input_shape: tuple[int, ...], classes: int, metric: str = "error") -> Problem:
-        """A problem of two (one logit) or more classes (softmax)."""
+        """Make a problem of two (one logit) or more classes (softmax)."""
         if classes == 2:
             return cls("binary", input_shape, 1, "binary_cross_entropy", metric)
         return cls("multiclass", input_shape, classes, "cross_entropy", metric)
 
     @classmethod
     def regression(cls, input_shape: tuple[int, ...], outputs: int = 1, metric: str = "mse") -> Problem:
-        """A problem of one or more real targets."""
+        """Make a problem of one or more real targets."""
         return cls("regression", input_shape, outputs, "mse", metric)

@@ -1,4 +1,4 @@
-"""Losses from JSON."""
+"""Read losses from JSON."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from automl_loss.losses.symbolic import SymbolicLoss
 def loss_from_json(
     data: Mapping[str, Any], primitives: PrimitiveSet | Iterable[Primitive] | None = None
 ) -> Loss:
-    """The loss that `Loss.to_json` wrote, equal bit for bit.
+    """Read the loss that `Loss.to_json` wrote, equal bit for bit.
 
     Args:
-        data: plain data.
-        primitives: words beside the standard vocabulary, for a loss found with a plugin's primitive set.
+        data: the mapping that `Loss.to_json` returned.
+        primitives: those beside the standard vocabulary, for a loss found with a plugin's primitive set.
 
     Raises:
         ExpressionError: it names a primitive that is neither standard nor in `primitives`.
@@ -52,7 +52,7 @@ def loss_from_json(
 
 
 def _words(primitives: PrimitiveSet | Iterable[Primitive] | None) -> tuple[Primitive, ...]:
-    """The standard words and those of the set, which win where names are equal."""
+    """Return the standard primitives and those of the set, which take precedence where names are equal."""
     if isinstance(primitives, PrimitiveSet):
         primitives = (*primitives.functions, *primitives.terminals)
     return (*standard_primitives(), *(primitives or ()))

@@ -1,4 +1,4 @@
-"""A symbolic loss: an expression with one weight per node."""
+"""Define `SymbolicLoss`, an expression with one weight per node."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class SymbolicLoss(Loss):
     Args:
         expression: the tree.
         weights: one per node in pre-order; empty stands for all ones.
-        scale: one constant outside of the weights and the activation.
-        activation: of the output; `softplus` makes the loss non-negative.
+        scale: constant factor outside of the weights and the activation.
+        activation: applied to the output; `softplus` makes the loss non-negative.
         weighted: whether the weights may be tuned; it decides which expressions are equivalent.
-        prior: what the terminal `prior` stands for, one number a class; empty: all classes alike.
+        prior: values of the terminal `prior`, one number a class; empty: equal shares.
 
     Raises:
         ValueError: the number of weights is not the number of nodes, or the activation is unknown.
@@ -71,7 +71,7 @@ class SymbolicLoss(Loss):
 
     @cached_property
     def key(self) -> str:
-        """Canonical text of the expression, with the activation; and the weights where they are fixed and not 1."""
+        """The canonical text of the expression, with the activation, and the weights where they are fixed and not 1."""
         if not self.weighted and any(weight != 1.0 for weight in self.weights):
             text = f"{self.expression} at {', '.join(map(repr, self.weights))}"
         else:
@@ -80,7 +80,7 @@ class SymbolicLoss(Loss):
 
     @property
     def tunable(self) -> bool:
-        """Whether its weights may be tuned."""
+        """Whether the weights may be tuned."""
         return self.weighted
 
     @property
@@ -89,7 +89,7 @@ class SymbolicLoss(Loss):
         return self.expression.size
 
     def with_weights(self, weights: tuple[float, ...]) -> Self:
-        """The same loss with other weights."""
+        """Return the same loss with other weights."""
         return replace(self, weights=weights)
 
     def for_problem(self, problem: Problem) -> Self:
@@ -101,15 +101,15 @@ class SymbolicLoss(Loss):
         return self.expression.contains("prior")
 
     def _shares(self, outputs: int) -> tuple[float, ...]:
-        """The prior of each output; the one output of a binary problem is class 1."""
+        """Return the prior of each output; the one output of a binary problem is class 1."""
         return self.prior[-outputs:] or (1.0 / max(2, outputs),) * outputs
 
     def with_scale(self, scale: float) -> Self:
-        """The same loss with another scale."""
+        """Return the same loss with another scale."""
         return replace(self, scale=scale)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; floats keep every bit."""
+        """Return plain data; floats keep every bit."""
         return {
             "kind": "symbolic",
             "expression": str(self.expression),
@@ -134,7 +134,7 @@ class SymbolicLoss(Loss):
 
     @property
     def latex(self) -> str:
-        """The weighted expression as LaTeX."""
+        """Return the weighted expression as LaTeX."""
         text = to_latex(self.expression, self.weights)
         return rf"\log\left(1 + e^{{{text}}}\right)" if self.activation == "softplus" else text
 

@@ -1,8 +1,8 @@
-"""The six plugin kinds, what passes between them and the core, and how plugins are found.
+"""Define the six plugin kinds and the data they exchange with the core, and find and load plugins.
 
 `SearchStrategy`, `Evaluator`, `Task`, `ModelFactory`, `Executor` and `PrimitiveSet` are the abstract kinds;
-`Candidate`, `Outcome` and `Context` pass between them, and a `TrainingEngine` is what evaluators work with; `loading`
-finds and loads. Importing this imports no plugin and no torch.
+`Candidate`, `Outcome` and `Context` are the data they exchange, and evaluators work with a `TrainingEngine`;
+`loading` finds and loads plugins. Importing this imports no plugin and no torch.
 """
 
 from __future__ import annotations

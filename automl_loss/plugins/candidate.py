@@ -1,4 +1,4 @@
-"""What a strategy proposes."""
+"""Define `Candidate`, a loss that a strategy proposes."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class Candidate:
     rejected: str | None = None
 
     def lr(self, usual: float) -> float:
-        """The learning rate it is trained at, given the search's."""
+        """Return the learning rate that the candidate is trained at, given the search's."""
         return float(self.overrides.get("lr", usual * self.overrides.get("lr_factor", 1.0)))

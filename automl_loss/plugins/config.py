@@ -1,4 +1,4 @@
-"""Options of a plugin."""
+"""Define `PluginConfig`, the base class of plugins' options."""
 
 from __future__ import annotations
 

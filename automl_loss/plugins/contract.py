@@ -1,4 +1,4 @@
-"""What a plugin's class must be, checked once when it is loaded."""
+"""Check that a plugin's class keeps the contract of its kind, once when it is loaded."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ API = 1
 """Version of the plugin contract; a plugin states the one it was written for as `plugin_api`."""
 
 EXECUTOR_API = 2
-"""Version of the contract of executors, of which version 1 goes on for one release."""
+"""Version of the contract of executors; version 1 is supported for one more release."""
 
 
 def newest_api(kind: PluginKind) -> int:
-    """The newest version of a kind's contract."""
+    """Return the newest version of a kind's contract."""
     return EXECUTOR_API if kind == "executor" else API
 
 
@@ -42,14 +42,14 @@ BASES: Mapping[PluginKind, type[Any]] = MappingProxyType(
 
 
 def check_class(plugin: Plugin, found: Any) -> type[Any]:
-    """The class that a plugin's target is, when it keeps the contract of its kind.
+    """Return a plugin's class, after checking that it keeps the contract of its kind.
 
     Args:
-        plugin: where it came from.
+        plugin: the plugin before loading, named in messages.
         found: the object at the plugin's target.
 
     Raises:
-        PluginError: it is no class of the kind, is abstract, speaks another `plugin_api`, or has no docstring
+        PluginError: it is no class of the kind, is abstract, has another `plugin_api`, or has no docstring
             or no `Config`.
     """
     base = BASES[plugin.kind]
@@ -65,7 +65,7 @@ def check_class(plugin: Plugin, found: Any) -> type[Any]:
         )
     _check_api(plugin, found)
     if plugin.kind == "primitive_set" and not hasattr(found, "Config"):
-        # The base class lies below pydantic's layer, so it cannot hold the default that other kinds inherit.
+        # Its base class must not import pydantic, so it cannot define the default that other kinds inherit.
         found.Config = PluginConfig  # type: ignore[attr-defined]
     breaches = [*_abstract(found), *_docstring(found), *_config(found)]
     if breaches:

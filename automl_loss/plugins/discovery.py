@@ -1,7 +1,7 @@
-"""Discovery: which plugins there are, known without importing any of them.
+"""Discover the installed and local plugins, without importing any of them.
 
-First list, then settle names, and only then load the one wanted (see `loading`). So a broken plugin harms no
-other, and listing costs milliseconds.
+Plugins are listed, then a name is settled, and only then the plugin wanted is loaded (see `loading`). So a broken
+plugin affects no other, and listing takes milliseconds.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ GROUPS: Mapping[PluginKind, str] = MappingProxyType(
 """Entry-point group of each plugin kind."""
 
 SHIPPED = "automl-loss"
-"""The distribution whose plugins always count."""
+"""The distribution whose plugins are always listed."""
 
 ALLOWED = "AUTOLOSS_PLUGINS"
-"""Environment variable: names of the third-party packages whose plugins count; empty: none; unset: all."""
+"""Environment variable: names of the third-party packages whose plugins are listed; empty: none; unset: all."""
 
 _KINDS = {group: kind for kind, group in GROUPS.items()}
 LOCAL = "local"
@@ -48,7 +48,7 @@ class LocalEntry(Protocol):
 
     @property
     def kind(self) -> PluginKind:
-        """Which kind."""
+        """The plugin kind."""
 
     @property
     def name(self) -> str:
@@ -64,9 +64,9 @@ class Plugin:
     """A plugin before loading.
 
     Args:
-        kind: which of the six kinds.
-        name: as recipes write it.
-        package: the distribution it comes from, its name normalised; `local` for one named by path.
+        kind: one of the six plugin kinds.
+        name: the name that recipes use.
+        package: normalised name of its distribution; `local` for one named by path.
         version: of the package; empty for a local plugin.
         target: `module:Class`, or `file.py:Class` for a local plugin.
     """
@@ -79,19 +79,19 @@ class Plugin:
 
     @property
     def is_local(self) -> bool:
-        """Whether a recipe named it by path."""
+        """Whether a recipe names it by path."""
         return self.package == LOCAL and not self.version
 
     @property
     def origin(self) -> str:
-        """Where it comes from, for messages."""
+        """Its package and version, or its path, for messages."""
         return (
             f"the recipe's `plugins:` ({self.target})" if self.is_local else f"{self.package} {self.version}"
         )
 
     @property
     def entry_point(self) -> EntryPoint:
-        """As stevedore knows it; the module of a file is named by `plugins.local`."""
+        """The entry point for stevedore; `plugins.local` gives the module name of a file."""
         file, _, attribute = self.target.rpartition(":")
         target = f"{module_name(file)}:{attribute}" if file.endswith(".py") else self.target
         return EntryPoint(self.name, target, GROUPS[self.kind])
@@ -101,12 +101,12 @@ class Plugin:
 
 
 def label(kind: PluginKind) -> str:
-    """A kind's name in a sentence."""
+    """Return a kind's name as used in a sentence."""
     return kind.replace("_", " ")
 
 
 def installed_plugins() -> list[Plugin]:
-    """All plugins of installed packages that `AUTOLOSS_PLUGINS` lets through, by kind, name and package.
+    """List the plugins of installed packages that `AUTOLOSS_PLUGINS` allows, by kind, name and package.
 
     A distribution that is on the path twice (installed, and seen from its checkout, say) counts once: the
     copy that Python would import. One whose metadata cannot be read is left out with a warning.
@@ -132,16 +132,16 @@ def installed_plugins() -> list[Plugin]:
 
 
 def local_plugins(entries: Sequence[LocalEntry]) -> list[Plugin]:
-    """Plugins that a recipe names by path."""
+    """Return the plugins that a recipe names by path."""
     return [Plugin(entry.kind, entry.name, LOCAL, "", entry.path) for entry in entries]
 
 
 def settle(plugins: Iterable[Plugin], kind: PluginKind, name: str) -> Plugin:
-    """The one plugin that a name means.
+    """Return the one plugin that a name stands for.
 
     Args:
-        plugins: all that there are.
-        kind: which kind is wanted.
+        plugins: all known plugins.
+        kind: the plugin kind wanted.
         name: a name, or `package:name` where two packages offer it (`local:name` for a local plugin).
 
     Raises:
@@ -212,5 +212,5 @@ def _allowed() -> set[str] | None:
 
 
 def _normal(name: str) -> str:
-    """Normalised distribution name: lower case, runs of `-`, `_` and `.` as one `-` (PEP 503)."""
+    """Normalise a distribution name: lower case, runs of `-`, `_` and `.` as one `-` (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()

@@ -1,4 +1,4 @@
-"""Plugin kind `evaluator`: turns candidates into outcomes. And the context it works in."""
+"""Plugin kind `evaluator`, which turns candidates into outcomes, and the `Context` that it is given."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ class ChunkMap(Protocol):
     """
 
     def __call__(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
-        """Outcomes in the order of `candidates`, which are cut into chunks in that order."""
+        """Return outcomes in the order of `candidates`, which are cut into chunks in that order."""
         ...
 
 
 def _keep_to_oneself(sentence: str) -> None:
-    """What `Context.say` is where nobody listens."""
+    """Discard a sentence; the default of `Context.say`."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What an evaluator may use.
+    """The engine, archive, randomness and callbacks that an evaluator may use.
 
     Args:
         problem: kind and shapes of the task.
         engine: trains, tunes and differentiates under many losses at once; picklable.
         archive: outcomes of earlier candidates of the run by id; read only.
         rng: randomness of this generation.
-        map: runs stages on chunks, see `ChunkMap`.
+        map: runs stages on chunks; see `ChunkMap`.
         report: shows finished outcomes in the live table before the generation ends.
         generations: ids of the candidates of each earlier generation, in order; the task loss, id 0, is in none.
         say: tells the user a sentence.
@@ -64,7 +64,7 @@ class Context:
 
 
 class Evaluator(ABC):
-    """Gives every candidate of a generation an outcome.
+    """Computes an outcome for every candidate of a generation.
 
     It runs in the main process and sees the whole generation after the core's filters. Laws: outcomes come in
     the order of the candidates, one each; a bad loss is an outcome, never an exception.
@@ -82,4 +82,4 @@ class Evaluator(ABC):
 
     @abstractmethod
     def evaluate(self, candidates: Sequence[Candidate], context: Context) -> list[Outcome]:
-        """Outcomes of the candidates, in order."""
+        """Return the outcomes of the candidates, in order."""

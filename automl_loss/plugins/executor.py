@@ -1,4 +1,4 @@
-"""Plugin kind `executor`: decides where work runs, never what it gives."""
+"""Plugin kind `executor`, which decides where work runs and never changes a result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Failure:
-    """A chunk that gave no result.
+    """Stands for the result of a chunk that gave none.
 
     Args:
-        error: what the function raised, or what became of the worker.
-        place: file and line that raised it, where that is known.
+        error: the exception that the function raised, or one that describes how the worker ended.
+        place: file and line that raised it, if known.
     """
 
     error: BaseException
@@ -29,7 +29,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Self:
-        """The failure of an exception that was just caught."""
+        """Make the failure of an exception that was just caught."""
         frames = traceback.extract_tb(error.__traceback__)
         return cls(error, f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "")
 
@@ -54,7 +54,7 @@ class Executor(ABC):
     chunk; they come in any order; the executor changes no result; after `close` no process is left.
 
     A class with `plugin_api = 1` was written for the first version of this contract, whose `map(function, items)` gave
-    results in order and raised what the function raised; it goes on for one release, with a warning.
+    results in order and raised what the function raised; it is accepted for one more release, with a warning.
     """
 
     plugin_api: ClassVar[int] = 1
@@ -70,7 +70,7 @@ class Executor(ABC):
     def map(
         self, function: Callable[[Item], Result], chunks: Sequence[Item], *, deadline: float | None = None
     ) -> Iterator[tuple[int, Result | Failure]]:
-        """Index and result of each chunk, as they become ready.
+        """Yield the index and result of each chunk, as they become ready.
 
         Args:
             function: importable by name, or a `functools.partial` of such a function; picklable.

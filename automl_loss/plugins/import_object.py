@@ -1,4 +1,4 @@
-"""Objects of the user's own code, by import path."""
+"""Import objects of the user's own code by import path."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SHOWN = 10
 
 
 def import_object(path: str, folder: Path | None = None, key: str = "import") -> Any:
-    """The object at `module:name`.
+    """Import the object at `module:name`.
 
     Modules are looked for where Python looks, and before that in `folder` and the working directory, which
     are on `sys.path` during the import only.
 
     Args:
         path: for example `mypackage.models:Net`; the part after the colon may have dots.
-        folder: where the recipe lies.
-        key: of the recipe, where messages are to point to.
+        folder: the recipe's folder.
+        key: the recipe's key, named in messages.
 
     Returns:
-        Whatever the name stands for.
+        The object, of whatever type.
 
     Raises:
         RecipeError: the path is not of that form, or there is no such module or name.
@@ -83,7 +83,7 @@ def _is_dotted(text: str) -> bool:
 
 @contextmanager
 def _on_path(places: list[Path]) -> Iterator[None]:
-    """Put folders at the front of `sys.path` for a while; what else changes there meanwhile stays."""
+    """Put folders at the front of `sys.path` within the block; other changes to it are kept."""
     added = [str(place) for place in places]
     sys.path[:0] = added
     try:

@@ -1,4 +1,4 @@
-"""Loading: from a plugin's name to its class, through stevedore, and without importing any other plugin."""
+"""Load a plugin's class by the plugin's name, through stevedore, without importing any other plugin."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from automl_loss.plugins.discovery import (
 
 _log = logging.getLogger(__name__)
 _LONG = 15.0
-"""Seconds of importing after which a plugin is named; torch and its like take a few."""
+"""Seconds of importing after which a message names the plugin; torch and similar packages take a few."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class LoadedPlugin:
     """A plugin after loading. It pickles as the `Plugin`; a worker process loads it anew.
 
     Args:
-        plugin: where it came from.
-        cls: its class, which keeps the contract of its kind.
+        plugin: the plugin before loading.
+        cls: the plugin class, which keeps the contract of its kind.
     """
 
     plugin: Plugin
@@ -60,7 +60,7 @@ class LoadedPlugin:
 
     @property
     def config(self) -> type[PluginConfig]:
-        """The class of its options."""
+        """The class of the plugin's options."""
         found: type[PluginConfig] = self.cls.Config
         return found
 
@@ -71,10 +71,10 @@ class LoadedPlugin:
 class Registry:
     """The installed plugins and a recipe's local ones, as they are when first asked for.
 
-    A local plugin does not replace an installed one of its name: that is an error which names both.
+    A local plugin does not replace an installed one of the same name: that is an error, whose message names both.
 
     Args:
-        local: plugins by path.
+        local: the plugins that a recipe names by path.
 
     Example:
         >>> registry = Registry()
@@ -93,14 +93,14 @@ class Registry:
         return [*installed_plugins(), *self._local]
 
     def plugins(self, kind: PluginKind | None = None) -> list[Plugin]:
-        """All plugins, or those of a kind; nothing is imported."""
+        """Return all plugins, or those of a kind; nothing is imported."""
         return [plugin for plugin in self._all if kind is None or plugin.kind == kind]
 
     def find(self, kind: PluginKind, name: str) -> Plugin:
-        """The plugin that a name means; nothing is imported.
+        """Return the plugin that a name stands for; nothing is imported.
 
         Args:
-            kind: which kind.
+            kind: the plugin kind.
             name: a name, or `package:name` where two packages offer it.
 
         Raises:
@@ -109,7 +109,7 @@ class Registry:
         return settle(self._all, kind, name)
 
     def load(self, kind: PluginKind, name: str) -> LoadedPlugin:
-        """The class of the plugin that a name means; no other plugin is imported.
+        """Load the class of the plugin that a name stands for; no other plugin is imported.
 
         Raises:
             PluginError: it is missing, ambiguous, fails at import, or breaks the contract of its kind.
@@ -120,17 +120,17 @@ class Registry:
         return self._loaded[plugin]
 
     def config(self, kind: PluginKind, name: str, options: Mapping[str, Any]) -> PluginConfig:
-        """A plugin's options, validated.
+        """Validate a plugin's options.
 
         Args:
-            kind: which kind.
+            kind: the plugin kind.
             name: as `load` takes it.
             options: plain data, as a recipe's YAML gives it: a list may stand for a tuple, but no text for a
                 number.
 
         Raises:
             PluginError: as `load` does.
-            pydantic.ValidationError: the options are wrong; its `errors()` have the place of each fault.
+            pydantic.ValidationError: the options are wrong; its `errors()` say where.
         """
         return self.load(kind, name).config.model_validate_json(json.dumps(dict(options)))
 
@@ -146,7 +146,7 @@ def load_plugin(plugin: Plugin) -> LoadedPlugin:
 
 
 def load_file(path: str) -> Any:
-    """The object at a path such as `./mine.py:Mine`, of whatever kind, unchecked.
+    """Import the object at a path such as `./mine.py:Mine`, of whatever kind, without checking it.
 
     Raises:
         PluginError: there is no such file, it fails at import, or it lacks the name.
@@ -154,12 +154,12 @@ def load_file(path: str) -> Any:
     file = path.rpartition(":")[0]
     if not Path(file).is_file():
         raise PluginError(f"{path} cannot be imported: there is no file {file}.")
-    # Importing does not ask for the kind.
+    # The kind does not matter for importing.
     return _imported(Plugin("strategy", path, LOCAL, "", path), f"{path} cannot be imported")
 
 
 def _imported(plugin: Plugin, failed: str) -> Any:
-    """The object at a plugin's target; an import that takes long is told of, as it may never end."""
+    """Import the object at a plugin's target; an import that takes long is logged, as it may never end."""
     importlib.invalidate_caches()
     telling = threading.Timer(_LONG, _log.warning, [f"still importing {plugin}; Ctrl-C gives up"])
     telling.daemon = True
@@ -170,7 +170,7 @@ def _imported(plugin: Plugin, failed: str) -> Any:
         raise
     except BaseException as error:  # importing runs foreign code: AssertionError and SystemExit included
         module, file = plugin.entry_point.module, plugin.target.rpartition(":")[0]
-        what = str(error).replace(module, file)  # a local plugin's module has a name that says nothing
+        what = str(error).replace(module, file)  # the module name of a local plugin is meaningless to users
         said = f"{type(error).__name__}: {what}" if what else type(error).__name__
         raise PluginError(f"{failed}: {said.rstrip('.')}. {_remedy(plugin, error)}") from error
     finally:
@@ -180,8 +180,8 @@ def _imported(plugin: Plugin, failed: str) -> Any:
 class _Single(ExtensionManager[Any]):
     """A stevedore manager of one settled entry point.
 
-    stevedore's own managers go by names: they import every entry point of a name, from a list that is cached
-    for the life of the process, and log what fails. This one is told its entry point, and raises what fails.
+    stevedore's own managers select by name: they import every entry point of a name, from a list that is cached
+    for the life of the process, and log failures. This one is told its entry point, and raises what fails.
     """
 
     def __init__(self, entry_point: EntryPoint) -> None:
@@ -189,12 +189,12 @@ class _Single(ExtensionManager[Any]):
         super().__init__(entry_point.group, on_load_failure_callback=_raise)
 
     def list_entry_points(self) -> list[EntryPoint]:
-        """The settled one alone."""
+        """Return the settled entry point alone."""
         return [self._entry_point]
 
     @property
     def found(self) -> Any:
-        """The object at the entry point's target."""
+        """Return the object at the entry point's target."""
         return self.extensions[0].plugin
 
 

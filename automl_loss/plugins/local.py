@@ -1,8 +1,8 @@
-"""Python files as modules of this package: a recipe may name a class in a file that nobody installed.
+"""Import Python files as modules of this package, so that a recipe can name a class in a file that is not installed.
 
-`/home/ada/mine.py` is the module `automl_loss.plugins.local._2fhome_2fada_2fmine_2epy`. Its name says where
-the file lies, so its classes pickle by reference like any others: a worker process that unpickles one imports
-this module first, and with it the finder that reads the file there.
+`/home/ada/mine.py` is the module `automl_loss.plugins.local._2fhome_2fada_2fmine_2epy`. Its name encodes the file's
+path, so its classes pickle by reference like any others: a worker process that unpickles one imports this module
+first, and with it the finder that reads the file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __path__: list[str] = []
 
 
 def module_name(file: str | os.PathLike[str]) -> str:
-    """The module that a file is, whether or not it exists.
+    """Return the module name of a file, whether or not the file exists.
 
     Args:
         file: a Python file; relative paths start at the working directory.
@@ -36,13 +36,13 @@ def module_name(file: str | os.PathLike[str]) -> str:
 
 
 def file_of(name: str) -> Path:
-    """The file that a module is; the inverse of `module_name`."""
+    """Return the file of a module; the inverse of `module_name`."""
     quoted = name.removeprefix(f"{__name__}.").encode("ascii")
     return Path(os.fsdecode(re.sub(rb"_([0-9a-f]{2})", lambda code: bytes([int(code[1], 16)]), quoted)))
 
 
 class _Loader(SourceFileLoader):
-    """Runs a file as `python file.py` would: what lies beside it can be imported."""
+    """Runs a file as `python file.py` would: modules in its folder can be imported."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the file with its folder at the front of `sys.path`."""
@@ -60,7 +60,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The file's spec."""
+        """Return the spec of the module's file, or `None` for a module outside this package."""
         if not fullname.startswith(f"{__name__}."):
             return None
         file = str(file_of(fullname))

@@ -1,4 +1,4 @@
-"""Plugin kind `model`: makes base networks."""
+"""Plugin kind `model`, which makes base networks."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ class ModelFactory(ABC):
 
     @abstractmethod
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network."""
+        """Make a new network."""

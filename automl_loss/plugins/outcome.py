@@ -1,4 +1,4 @@
-"""What evaluating a candidate gave. A bad loss is an outcome, never an exception."""
+"""Define `Outcome`, the result of evaluating a candidate. A bad loss gives an outcome, never an exception."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from automl_loss.losses.base import Loss
 
 
 class Status(Enum):
-    """How an evaluation ended; each member carries a sentence with its remedy."""
+    """How an evaluation ended; each member has a sentence with a remedy."""
 
     EVALUATED = "evaluated"
     CACHED = "cached"
@@ -22,7 +22,7 @@ class Status(Enum):
 
     @property
     def advice(self) -> str:
-        """One sentence: what happened, and what to do about it."""
+        """One sentence that describes the status and its remedy."""
         return _ADVICE[self]
 
     @property
@@ -32,7 +32,7 @@ class Status(Enum):
 
     @property
     def trained(self) -> bool:
-        """Whether a network was trained under the loss, if not to the end."""
+        """Whether a network was trained under the loss, to the end or in part."""
         return self in (Status.EVALUATED, Status.DIVERGED, Status.PRUNED)
 
 
@@ -59,7 +59,7 @@ class Outcome:
     """Result of evaluating one candidate.
 
     Args:
-        id: the candidate's.
+        id: the candidate's id.
         status: how it ended.
         fitness: validation metric under the stopping rule, lower is better; `None` unless completed.
         loss: the loss as trained: tuned weights and matched scale.
@@ -67,12 +67,12 @@ class Outcome:
         rungs: metric at each rung of partial training that was reached.
         steps: training steps spent, those of exact tuning included; amortised tuning and filters count none.
         seconds: time spent on it, its share of the chunk.
-        source_id: for cached outcomes, the candidate whose outcome this is.
-        message: reason, for a person.
-        cost: what it is charged to the budget, in whole candidates, said by who computed it. Default: 1 for one that
-            was trained (evaluated, diverged, or pruned), else 0. Cached outcomes cost 0.
-        paused: training runs that were stopped on the way, one a seed, for the next stage to go on from; kept
-            beside the ledger while the generation lasts, and never in it.
+        source_id: for cached outcomes, the id of the candidate whose outcome this is.
+        message: the reason, shown to the user.
+        cost: its cost to the budget in candidates, set by the code that computed it. Default: 1 for one that was
+            trained (evaluated, diverged, or pruned), else 0. Cached outcomes cost 0.
+        paused: training runs that were stopped before their end, one a seed, which the next stage continues; kept
+            beside the ledger during the generation, and never in it.
     """
 
     id: int
@@ -94,7 +94,7 @@ class Outcome:
 
     @property
     def rank_key(self) -> tuple[Any, ...]:
-        """Sort key, best first: completed by fitness; pruned, furthest and best rung first; the rest.
+        """Return the sort key, best first: completed by fitness; pruned, furthest and best rung first; the rest.
 
         Ties keep ask order by id, so ranking is deterministic.
         """

@@ -1,4 +1,4 @@
-"""A strategy that is handed over in Python, as a class or an object, in place of a plugin's name in a recipe."""
+"""Use a strategy handed over in Python, as a class or an object, in place of a plugin's name in a recipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from automl_loss.plugins.outcome import Outcome
 from automl_loss.plugins.strategy import SearchStrategy
 
 PLACEHOLDER = f"{__name__}:HandedOver"
-"""In a recorded recipe, the path of a strategy that only a Python program can hand over."""
+"""The path that a recorded recipe gives for a strategy that only a Python program can hand over."""
 _NOT_HERE = (
     "it was handed over in Python, as an object or a class that cannot be imported, so a recipe alone cannot make it; "
     "go on by automl_loss.run(recipe, strategy=<a fresh one>, directory=..., resume=True)"
@@ -33,9 +33,9 @@ class Handed:
     """A strategy that was handed over, as a plugin.
 
     Args:
-        name: what the recipe's `strategy` section is to say.
+        name: the name for the recipe's `strategy` section.
         path: of the local plugin that the recipe needs; `None` for the class of an installed plugin.
-        cls: the class.
+        cls: the strategy class.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Handed:
 
     @property
     def plugin(self) -> Plugin:
-        """Where it came from, as if a recipe had named it by path."""
+        """The plugin before loading, as if a recipe had named it by path."""
         return Plugin("strategy", self.name.removeprefix("local:"), "local", "", self.path or "")
 
 
@@ -54,13 +54,13 @@ class HandedOver(SearchStrategy):
     plugin_api = 1
 
     class Config(PluginConfig):
-        """Whatever options it had."""
+        """Accepts any options, which the recorded recipe keeps."""
 
         model_config = ConfigDict(extra="allow")
 
     @classmethod
     def check(cls, config: Any, problem: Problem) -> list[str]:
-        """It never applies: it is not there."""
+        """Return the reason why it never applies: the strategy is not available."""
         return [_NOT_HERE]
 
     def ask(self) -> list[Candidate]:
@@ -73,7 +73,7 @@ class HandedOver(SearchStrategy):
 
 
 def hand_over(strategy: object) -> Handed:
-    """What was given to `automl_loss.run` as a strategy, as a plugin that a recipe can name.
+    """Turn the strategy that was given to `automl_loss.run` into a plugin that a recipe can name.
 
     The class of an installed plugin goes by the plugin's name. Another class that can be imported becomes a local
     plugin by path, so that the run can be resumed from the command line. For any other class, and for an object, the
@@ -115,13 +115,13 @@ def _neither(strategy: object) -> str:
 
 
 def _name(cls: type[Any], installed: Sequence[Plugin]) -> str:
-    """A name as recipes allow it, and which no installed plugin has."""
+    """Return a name that recipes allow and that no installed plugin has."""
     name = re.sub(r"[^A-Za-z0-9._-]", "-", cls.__name__).strip("-._") or "strategy"
     return f"local:{name}" if any(plugin.name == name for plugin in installed) else name
 
 
 def _path(cls: type[Any]) -> str | None:
-    """Where another process finds the class; `None` when it cannot.
+    """Return the path at which another process finds the class; `None` when it cannot.
 
     A module at the top level is named by its file, which needs no `sys.path`. The main program is left out: importing
     it might run it.
@@ -138,7 +138,7 @@ def _path(cls: type[Any]) -> str | None:
 
 
 def _class_around(thing: Any) -> type[SearchStrategy]:
-    """A strategy class whose instance is the object."""
+    """Make a strategy class whose instance delegates to the object."""
 
     class Around(HandedOver):
         """An object that was handed over."""
@@ -146,11 +146,11 @@ def _class_around(thing: Any) -> type[SearchStrategy]:
         default_evaluator = getattr(thing, "default_evaluator", SearchStrategy.default_evaluator)
 
         class Config(PluginConfig):
-            """An object has its options already."""
+            """No options: an object has its own."""
 
         @classmethod
         def check(cls, config: Any, problem: Problem) -> list[str]:
-            """As the object's class says, when it is a strategy's."""
+            """Call the `check` of the object's class, if that is a strategy class."""
             return type(thing).check(thing.config, problem) if isinstance(thing, SearchStrategy) else []
 
         def ask(self) -> list[Candidate]:

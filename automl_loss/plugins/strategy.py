@@ -1,4 +1,4 @@
-"""Plugin kind `strategy`: proposes losses, learns from their outcomes."""
+"""Plugin kind `strategy`, which proposes losses and learns from their outcomes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class SearchStrategy(ABC):
 
     Args:
         config: the validated `Config` of the class.
-        problem: all the strategy may know of the task.
-        primitives: the words it may use.
+        problem: the facts about the task that the strategy may use.
+        primitives: the primitives it may use.
         rng: its only source of randomness.
     """
 
@@ -52,12 +52,12 @@ class SearchStrategy(ABC):
 
     @classmethod
     def check(cls, config: Any, problem: Problem) -> list[str]:
-        """Reasons why the strategy does not apply to the problem, each with its remedy; empty if it does."""
+        """Return reasons why the strategy does not apply to the problem, each with its remedy; empty if it does."""
         return []
 
     @abstractmethod
     def ask(self) -> list[Candidate]:
-        """The next generation, without duplicates of its own making; `[]` when done."""
+        """Return the next generation, without duplicates of its own making; `[]` when done."""
 
     @abstractmethod
     def tell(self, outcomes: Sequence[Outcome]) -> None:

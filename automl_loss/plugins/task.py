@@ -1,4 +1,4 @@
-"""Plugin kind `task`: data and aim."""
+"""Plugin kind `task`, which gives the data and the problem to learn."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Inputs(Protocol):
-    """Inputs that are kept in another form than networks take, such as images as uint8.
+    """Inputs that are stored in another form than networks take, such as images as uint8.
 
-    Any class with these members will do. The engine keeps `stored` as a tensor on its device; it prepares each
+    Any class with these members is accepted. The engine keeps `stored` as a tensor on its device; it prepares each
     batch when training asks for it, and all rows at once where it evaluates.
 
     Laws: `prepare` treats each row by itself; `augment` gives the same rows for the same generator state.
@@ -29,22 +29,22 @@ class Inputs(Protocol):
 
     @property
     def stored(self) -> npt.NDArray[Any]:
-        """`(rows, *input_shape)` array of any type."""
+        """`(rows, *input_shape)` array of any dtype."""
         ...
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That array's shape."""
+        """Shape of `stored`."""
         ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Any) -> Inputs:
-        """Some rows, prepared in the same way."""
+        """Return some of the rows, as inputs that are prepared in the same way."""
         ...
 
     def prepare(self, stored: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """What the network sees of a batch.
+        """Convert a stored batch to the network's input.
 
         Args:
             stored: `(batch, *input_shape)`; any number of dimensions may stand before the batch.
@@ -56,11 +56,11 @@ class Inputs(Protocol):
         ...
 
     def augment(self, stored: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """A training batch at random, still in stored form; other rows than training's come back as they are.
+        """Augment a training batch at random, in stored form; rows of other splits are returned unchanged.
 
         Args:
             stored: `(batch, *input_shape)`.
-            rng: on a stream of the batch's own.
+            rng: generator with a stream of the batch's own.
         """
         ...
 
@@ -83,7 +83,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a search may see of a task: disjoint training and validation rows. Never the test rows."""
+    """The rows of a task that a search may use: disjoint training and validation rows, never test rows."""
 
     train: Split
     validation: Split
@@ -102,7 +102,7 @@ class Task(ABC):
 
     plugin_api: ClassVar[int] = 1
     folder: Path | None = None
-    """Where the recipe lies, from which relative paths start; `None` is the working directory."""
+    """The recipe's folder, from which relative paths start; `None` is the working directory."""
     drawn_afresh: ClassVar[bool] = False
     """Whether every seed draws all its rows anew, so that units of a comparison share none."""
 
@@ -114,24 +114,24 @@ class Task(ABC):
 
     @abstractmethod
     def problem(self) -> Problem:
-        """Kind, shapes, usual loss and metric."""
+        """Kind, shapes, task loss and metric."""
 
     @abstractmethod
     def splits(self, seed: int) -> Splits:
-        """Training and validation rows under the split seed."""
+        """Return training and validation rows under the split seed."""
 
     @abstractmethod
     def test(self, seed: int) -> Split:
-        """Test rows under the same split seed."""
+        """Return test rows under the same split seed."""
 
     @property
     def exchangeable(self) -> bool:
-        """Whether training and validation rows were told apart at random, and may be drawn anew.
+        """Whether training and validation rows were split at random, and may be drawn anew.
 
-        Not where a person said which are which: rows of a later year validate for a reason.
+        False where the user assigned them, for example rows of a later year to validation.
         """
         return True
 
     def notices(self) -> list[str]:
-        """Sentences on what the task took for granted, for a person who can set it otherwise."""
+        """Sentences for the user on what the task assumed and the options that change it."""
         return []

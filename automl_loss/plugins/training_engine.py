@@ -1,4 +1,4 @@
-"""What an evaluator may use of the engine, whether it stands for one task or for several."""
+"""Define `TrainingEngine`, the interface of the engine for evaluators, with one task or several."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TrainingEngine(Protocol):
 
     @property
     def training(self) -> TrainingSettings:
-        """Settings of partial training."""
+        """The settings of partial training."""
         ...
 
     @property
@@ -57,11 +57,11 @@ class TrainingEngine(Protocol):
         ...
 
     def with_lr(self, lr: float) -> Self:
-        """The same engine at another learning rate; the data are shared."""
+        """Return the same engine at another learning rate; the data are shared."""
         ...
 
     def search_seed(self, index: int) -> int:
-        """Seed of the `index`-th partial training of every candidate."""
+        """Return the seed of the `index`-th partial training of every candidate."""
         ...
 
     def train(
@@ -70,9 +70,9 @@ class TrainingEngine(Protocol):
         """Train a base network for each lane.
 
         Args:
-            lanes: what to train.
-            schedule: of all lanes; default: partial training's.
-            test: rows to give raw outputs for; only retraining has any.
+            lanes: one network to train each.
+            schedule: used for all lanes; default: partial training's.
+            test: rows to compute raw outputs for; given in retraining only.
 
         Returns:
             One result per lane, in order; a loss that diverges is a result, not an error.
@@ -80,9 +80,9 @@ class TrainingEngine(Protocol):
         ...
 
     def match_scale(self, losses: Sequence[Loss]) -> list[Loss]:
-        """The losses at the scale where their gradient norm equals the task loss's at the initial network.
+        """Scale the losses so that their gradient norm equals the task loss's at the initial network.
 
-        With `training.scale: free` they come back as they are.
+        With `training.scale: free` they are returned unchanged.
         """
         ...
 
@@ -90,31 +90,31 @@ class TrainingEngine(Protocol):
         """Tune the weights of losses by meta-gradients under the recipe's tuning settings.
 
         Args:
-            losses: at their start weights; those without weights come back as they are.
-            steps: in place of the recipe's.
+            losses: at their start weights; those without weights are returned unchanged.
+            steps: replaces the recipe's number of steps.
         """
         ...
 
     def rejects(self, losses: Sequence[Loss]) -> list[bool]:
-        """Which tuned losses the rejection filter takes out; none unless `filters.after_tuning` is on."""
+        """Return which tuned losses the rejection filter rejects; none unless `filters.after_tuning` is on."""
         ...
 
     def gradient_ratios(self, losses: Sequence[Loss]) -> Tensor:
-        """`(P,)` raw-output gradient norms over the task loss's, at the initial network."""
+        """Return `(P,)` raw-output gradient norms over the task loss's, at the initial network."""
         ...
 
     def improvements(
         self, losses: Sequence[Loss], steps: int | None = None, enough: float = math.inf
     ) -> Tensor:
-        """`(P,)` improvements of the metric from optimising free outputs.
+        """Return `(P,)` improvements of the metric from optimising free outputs.
 
         Args:
-            losses: at their scale.
-            steps: of the optimiser; default: 100, for regression 1000.
+            losses: at the scale they are trained at.
+            steps: number of optimiser steps; default: 100, for regression 1000.
             enough: an improvement above this ends a loss early.
         """
         ...
 
     def raw_gradients(self, losses: Sequence[Loss]) -> Tensor:
-        """`(P, 3, ...)` gradients with respect to raw outputs on three network states, unreduced, scales included."""
+        """Return `(P, 3, ...)` gradients by the raw outputs on three network states, unreduced, scales included."""
         ...

@@ -1,4 +1,4 @@
-"""From YAML to a validated `Recipe`, with file:line:column in every error.
+"""Read YAML into a validated `Recipe`, with file:line:column in every error.
 
 `load_recipe` reads a file, a shipped recipe's name or a mapping;
 `schema` gives the JSON schema of recipes with the installed plugins' options; `shipped_recipes` lists what

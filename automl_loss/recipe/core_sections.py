@@ -1,4 +1,4 @@
-"""The sections of a recipe that are the core's own: their keys, types, bounds and defaults."""
+"""Define the recipe sections that belong to no plugin: their keys, types, bounds and defaults."""
 
 from __future__ import annotations
 

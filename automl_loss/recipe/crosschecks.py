@@ -1,4 +1,4 @@
-"""Checks between keys of a recipe that are right one by one."""
+"""Check that keys of a recipe that are valid one by one are valid together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from automl_loss.recipe.faults import Faults, KeyPath, did_you_mean, dotted
 
 
 def check_together(general: General, document: Document, faults: Faults) -> list[str]:
-    """Note what does not go together.
+    """Note keys that do not go together.
 
     Returns:
-        Notices: what is right, but may surprise.
+        Notices about settings that are valid, but may surprise.
     """
     _check_training(general.training, document, faults)
     notices = []
@@ -32,7 +32,7 @@ def check_together(general: General, document: Document, faults: Faults) -> list
 def check_metric_name(
     options: TaskOptions, document: Document, faults: Faults, at: KeyPath = ("task",)
 ) -> None:
-    """Note a metric that no kind of task has. Whether it fits this task shows when the task is loaded."""
+    """Note a metric that fits no kind of task. Whether it fits this task is checked when the task is loaded."""
     metric = options.metric
     if metric is None or any(not check_metric(metric, kind) for kind in get_args(Kind)):
         return

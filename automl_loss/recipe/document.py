@@ -1,4 +1,4 @@
-"""Plain data with the place of every key and value: what a recipe is before it is validated."""
+"""Define `Document`, a recipe before validation: plain data with the place where each key and value was written."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Document:
     values: dict[KeyPath, Place] = field(default_factory=dict)
 
     def key_place(self, path: KeyPath) -> Place:
-        """Where the key was written, or the nearest thing that holds it."""
+        """Return where the key was written, or else the nearest section that contains it."""
         return self.keys.get(path) or self.value_place(path)
 
     def value_place(self, path: KeyPath) -> Place:
-        """Where the value was written, or the nearest thing that holds it."""
+        """Return where the value was written, or else the nearest section that contains it."""
         while path and path not in self.values:
             path = path[:-1]
         return self.values.get(path, Place())
 
     def get(self, path: KeyPath) -> Any:
-        """The value at a path, or `None`."""
+        """Return the value at a path, or `None`."""
         value: Any = self.data
         for part in path:
             if isinstance(part, int):
@@ -65,7 +65,7 @@ class Document:
         self._put(path, place)
 
     def remove(self, path: KeyPath) -> None:
-        """Take out the key at a path, when it is there."""
+        """Remove the key at a path, if there is one."""
         section = self.get(path[:-1])
         if isinstance(section, dict):
             section.pop(path[-1], None)
@@ -82,7 +82,7 @@ class Document:
 
 
 def from_mapping(mapping: Mapping[str, Any], faults: Faults) -> Document:
-    """A document of a Python mapping; its places have an order but no text.
+    """Make a document of a Python mapping; its places have an order but no text.
 
     Tuples count as lists, paths as text, numpy scalars as Python numbers.
     """
@@ -118,7 +118,7 @@ def from_mapping(mapping: Mapping[str, Any], faults: Faults) -> Document:
 
 
 def scalar_complaint(value: Any) -> str | None:
-    """Why a scalar cannot stand in a recipe, such as text that no file could hold; `None` when it can."""
+    """Return why a scalar is not allowed in a recipe, such as text that no file can hold; `None` if it is allowed."""
     if isinstance(value, float) and math.isnan(value):
         return "not-a-number is not accepted; leave the key out for its default."
     if isinstance(value, int) and not -(2**63) <= value < 2**63:

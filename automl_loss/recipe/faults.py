@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, and where: faults are collected, then raised all at once in file order."""
+"""Collect the faults of a recipe with the places where they were written, and raise them all in file order."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ KeyPath = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a key or value was written.
+    """The place in a recipe where a key or value was written.
 
     Args:
-        text: for a person: `recipe.yaml:7:11`, `-s strategy.population=50`, or empty for a Python mapping.
+        text: as shown in messages: `recipe.yaml:7:11`, `-s strategy.population=50`, or empty for a Python mapping.
         order: sorts places: the file's first, then overrides as they were given.
     """
 
@@ -26,13 +26,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong.
+    """One fault of a recipe.
 
     Args:
         place: where it was written.
-        key: dotted path of the key, `training.steps`; empty when it is no key's fault.
-        message: a sentence: what is wrong, the value seen, what is accepted.
-        plugin: whether a missing or broken plugin is at fault, not the recipe's own text.
+        key: dotted path of the key, `training.steps`; empty for a fault of no single key.
+        message: a sentence with the fault, the value seen and the accepted values.
+        plugin: whether the cause is a missing or broken plugin, not the recipe's own text.
     """
 
     place: Place
@@ -55,7 +55,7 @@ class Faults:
         self.found.append(Fault(place, key, message, plugin))
 
     def raise_all(self) -> None:
-        """Raise what was found, in file order.
+        """Raise the faults found, in file order.
 
         Raises:
             RecipeError: when anything is wrong with the recipe itself.
@@ -65,7 +65,7 @@ class Faults:
             return
         ordered = sorted(self.found, key=lambda fault: fault.place.order)
         first: dict[tuple[Place, str], Fault] = {}
-        for fault in ordered:  # what follows from a fault at the same key is no news
+        for fault in ordered:  # keep the first fault of each key; the others follow from it
             first.setdefault((fault.place, fault.key), fault)
         lines = [str(fault) for fault in first.values()]
         if all(fault.plugin for fault in ordered):
@@ -74,7 +74,7 @@ class Faults:
 
 
 def dotted(path: KeyPath) -> str:
-    """The path as people write it.
+    """Write a path with dots, as in messages.
 
     Example:
         >>> dotted(("plugins", 0, "name"))
@@ -87,7 +87,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`Did you mean 'x'?`, or the known words when none is close.
+    """Suggest a known word: `Did you mean 'x'?`, or list the known words when none is close.
 
     Example:
         >>> did_you_mean("step", ["steps", "lr"])

@@ -1,4 +1,4 @@
-"""From a file, a shipped recipe's name or a mapping to a validated `Recipe`."""
+"""Load a validated `Recipe` from a file, a shipped recipe's name or a mapping."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def load_recipe(
         source: a file, the name of a shipped recipe, or a mapping with the keys of a recipe.
         overrides: `key=value` each, value in YAML: `strategy.population=50`. Overriding `strategy.name` drops
             the old strategy's options and its evaluator, and says so in `Recipe.notices`.
-        seed: in place of the recipe's.
-        device: in place of the recipe's.
-        strategy: in place of the recipe's: a class derived from `SearchStrategy`, whose options are those of a
+        seed: replaces the recipe's.
+        device: replaces the recipe's.
+        strategy: replaces the recipe's: a class derived from `SearchStrategy`, whose options are those of a
             `strategy` section that names none; or an object with `ask` and `tell`, as of `automl_loss.run`.
         plugins: makes the source of plugin classes from the recipe's local plugins; by default those and the
             installed ones.
@@ -84,9 +84,9 @@ def load_recipe(
 def _choose(
     handed: Handed, document: Document, given: Sequence[changes.Override], faults: Faults
 ) -> list[changes.Override]:
-    """What makes a document name the strategy that was handed over.
+    """Make a document name the strategy that was handed over; return the override that this needs, if any.
 
-    The options of a section that names no strategy are its own. One that names another is overridden as by `-s`.
+    A section that names no strategy gives its options. A section that names another is overridden as by `-s`.
     """
     for override in given:
         if override.chosen is not None and override.path[0] == "strategy":
@@ -143,7 +143,7 @@ def _resolve(
             strategy = choices["strategy"]
             default = strategy.cls.default_evaluator if strategy else None
             if strategy is None and not _names_plugin(document.get(("evaluator",))):
-                continue  # which evaluator it would be is the strategy's to say
+                continue  # the strategy decides which evaluator it is
         choices[section.key], common[section.key] = reader.read(section, default)
     if TASKS not in document.data and common["task"] is not None:
         check_metric_name(common["task"], document, faults)
@@ -166,7 +166,7 @@ def _resolve(
 
 @dataclass(frozen=True)
 class _WithHanded:
-    """A source of plugin classes, and the strategy that was handed over."""
+    """A source of plugin classes that adds the strategy that was handed over."""
 
     source: PluginSource
     handed: Handed
@@ -179,7 +179,7 @@ class _WithHanded:
 
 
 def _tasks(document: Document, reader: SectionReader, faults: Faults) -> list[TaskChoice]:
-    """The tasks of `tasks:`; what is wrong with one is noted."""
+    """Read the tasks of `tasks:`; faults are noted."""
     entries = document.data.get(TASKS)
     if TASKS not in document.data:
         return []
@@ -208,7 +208,7 @@ def _names_plugin(section: Any) -> bool:
 
 
 def read_document(source: str | Path | Mapping[str, Any], faults: Faults) -> tuple[Document, str, Path]:
-    """The document, the default name, and the folder that relative paths start from."""
+    """Return the document, the default name, and the folder that relative paths start from."""
     if isinstance(source, Mapping):
         return from_mapping(source, faults), "run", Path.cwd()
     path, label = Path(source), str(source)
@@ -244,7 +244,7 @@ def _text(path: Path, label: str) -> str:
 
 
 def _local_plugins(document: Document, folder: Path) -> list[LocalPlugin]:
-    """Entries of `plugins:` that are valid, file paths made absolute."""
+    """Return the valid entries of `plugins:`, with absolute file paths."""
     entries = document.data.get("plugins")
     local = []
     for entry in entries if isinstance(entries, list) else []:

@@ -1,4 +1,4 @@
-"""Says in our own words what pydantic found wrong, at the place where it was written."""
+"""Translate pydantic's errors into faults of a recipe, at the place where each value was written."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def validate(
 
     Args:
         model: a pydantic model.
-        data: the section's plain data, validated as JSON is: a list may be a tuple, but no text a number.
-        document: gives the places.
+        data: plain data, validated as JSON is: a list may stand for a tuple, but no text for a number.
+        document: tells where each key and value was written.
         path: the section's path in the document.
-        faults: gets what is wrong.
+        faults: collects the faults.
         known: further keys to suggest beside the model's own.
     """
     try:
@@ -75,7 +75,7 @@ def validate(
 
 
 def describe(value: Any) -> str:
-    """A value as a person reads it in an error.
+    """Describe a value for an error message.
 
     Example:
         >>> describe("many"), describe(True), describe([1])
@@ -105,7 +105,7 @@ def _translate(
     for detail in error.errors(include_url=False):
         groups.setdefault(_follow(detail, data), []).append(detail)
     for inner, details in groups.items():
-        # One branch of a union took the value's shape and found faults within; what the others say is moot.
+        # One branch of a union accepted the value's shape and found faults within; drop the errors of the others.
         if any(other[: len(inner)] == inner and len(other) > len(inner) for other in groups):
             continue
         key, kind = dotted((*path, *inner)), details[0]["type"]
@@ -142,7 +142,7 @@ def _closest(details: list[ErrorDetails], value: Any) -> str:
 
 
 def _follow(detail: ErrorDetails, data: Any) -> KeyPath:
-    """Path of the error in the data, without the names that pydantic puts in for branches of unions."""
+    """Return the error's path in the data, without the names that pydantic inserts for branches of unions."""
     path: list[str | int] = []
     for index, part in enumerate(detail["loc"]):
         if isinstance(data, dict) and part in data:
@@ -163,7 +163,7 @@ def _value_at(data: Any, path: KeyPath) -> Any:
 
 
 def _keys_at(annotation: Any, path: KeyPath) -> set[str]:
-    """Keys that the model, or the models of a union, know at a path."""
+    """Return the keys that the model, or the models of a union, accept at a path."""
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
         return set().union(*(_keys_at(branch, path) for branch in get_args(annotation)))

@@ -1,4 +1,4 @@
-"""`-s strategy.population=50`: changes to a recipe from the command line."""
+"""Apply changes from the command line to a recipe: `-s strategy.population=50`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Override:
 
     @property
     def chosen(self) -> SectionKind | None:
-        """The section whose plugin it chooses, when it chooses one."""
+        """The section whose plugin it chooses, or `None`."""
         section = _BY_KEY.get(self.path[0])
         if section and (len(self.path) == 1 or (len(self.path) == 2 and self.path[1] in section.choosers)):
             return section
@@ -45,11 +45,11 @@ class Override:
 
 
 def parse(texts: Sequence[str], faults: Faults) -> list[Override]:
-    """Overrides, those that choose plugins first, the strategy before its evaluator.
+    """Parse overrides; those that choose plugins come first, the strategy before its evaluator.
 
     Args:
         texts: `key=value` each, value in YAML: `training.rungs=[250,500]`.
-        faults: gets those that are malformed.
+        faults: collects those that are malformed.
     """
     overrides = []
     for index, text in enumerate(texts):
@@ -67,7 +67,7 @@ def parse(texts: Sequence[str], faults: Faults) -> list[Override]:
 
 
 def expand(document: Document) -> None:
-    """Write out what a recipe may abbreviate: `strategy: evomal`, `tuning: published`."""
+    """Write out the sections that a recipe may abbreviate: `strategy: evomal`, `tuning: published`."""
     for section in SECTIONS:
         value = document.get((section.key,))
         if isinstance(value, str) and value:
@@ -83,10 +83,10 @@ def expand(document: Document) -> None:
 def apply(document: Document, overrides: Sequence[Override], faults: Faults) -> list[str]:
     """Apply overrides to a document in place.
 
-    Choosing another plugin drops the old one's own options, and with another strategy goes the evaluator.
+    Choosing another plugin drops the old one's own options; choosing another strategy drops the evaluator, too.
 
     Returns:
-        Notices: what was dropped.
+        Notices that name the dropped options.
     """
     notices = []
     for override in overrides:
@@ -110,7 +110,7 @@ def apply(document: Document, overrides: Sequence[Override], faults: Faults) -> 
 def _drop(
     document: Document, section: SectionKind, path: tuple[str, ...], value: Any, place: Place
 ) -> str | None:
-    """Drop what belonged to the plugin that was chosen before, if it was another."""
+    """Drop the options of the plugin that was chosen before, if it was another."""
     old = document.get((section.key,))
     old = old if isinstance(old, dict) else {}
     was = _label(old, section)

@@ -1,4 +1,4 @@
-"""A recipe after validation: everything a search needs to know, and nothing left to decide."""
+"""Define `Recipe`, a validated recipe with every setting of a search filled in."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ _MAY_DIFFER = ("budget", "executor", "finalists", "retraining")
 class Recipe:
     """A validated recipe with every default filled in.
 
-    Two recipes are equal when they say the same, wherever they came from.
+    Two recipes are equal when their settings are, whatever files they came from.
 
     Args:
         name: the run directory's name.
         seed: the run seed, from which every random number and the split follow.
         task: the task plugin.
-        task_options: metric and corruptions, which every task has.
+        task_options: metric and corruptions, the options that every task has.
         model: the model plugin, or the import path of a network and its keyword arguments.
         strategy: the search strategy.
-        evaluator: what turns its candidates into outcomes; the strategy's own unless the recipe names one.
+        evaluator: turns candidates into outcomes; the strategy's own unless the recipe names one.
         primitives: the primitive set.
-        filters: which candidates are not worth training.
-        tuning: how weights of losses are tuned.
-        training: partial training.
+        filters: settings of the filters that reject candidates before training.
+        tuning: settings of the tuning of losses' weights.
+        training: settings of partial training.
         stop: the stopping rule of every method and stage.
-        budget: what the search may spend.
-        finalists: how the best few are compared again.
-        retraining: the full training.
-        executor: where work runs.
+        budget: limits of the search.
+        finalists: how the best candidates are compared again.
+        retraining: settings of the full training.
+        executor: the executor plugin, which runs the work.
         executor_options: chunk size and threads.
         storage: an Optuna storage URL, or `None` for a journal in the run directory.
         plugins: local plugins, their paths absolute.
         requires: packages that must be installed.
         device: torch device.
-        notices: what a person should know about how the recipe was read.
-        folder: where the recipe lies; the user's own modules are looked for there, too.
+        notices: sentences for the user about how the recipe was read.
+        folder: the recipe's folder; the user's own modules are looked for there, too.
         tasks: all tasks where there are several, of which `task` is the first; empty otherwise.
     """
 
@@ -88,8 +88,8 @@ class Recipe:
         return (self.task, *others, self.model, self.strategy, self.evaluator, self.primitives, self.executor)
 
     def to_data(self) -> dict[str, Any]:
-        """The recipe as plain data, keys in the order recipes are written."""
-        # Where it lies is no part of a recipe; only one that is written elsewhere has to say it.
+        """Return the recipe as plain data, keys in the order recipes are written."""
+        # The folder is not part of a recipe; only a recipe that is written elsewhere has to name it.
         keys = General.model_fields.keys() - {"folder"}
         general = General.model_construct(**{key: getattr(self, key) for key in keys})
         plain = general.model_dump(mode="json", exclude={"folder"})
@@ -107,16 +107,16 @@ class Recipe:
         }
 
     def to_yaml(self, *, with_folder: bool = False) -> str:
-        """The recipe as YAML that loads back to an equal recipe.
+        """Return the recipe as YAML that loads back to an equal recipe.
 
         Args:
-            with_folder: whether it says where it lay, so that it can be written elsewhere.
+            with_folder: whether to include the recipe's folder, so that the YAML can be written elsewhere.
         """
         place = {"folder": str(self.folder.resolve())} if with_folder and self.folder is not None else {}
         return yaml.dump({**self.to_data(), **place})
 
     def difference(self, other: Recipe) -> list[str]:
-        """Dotted keys that differ and may not when a run is resumed.
+        """Return the dotted keys that differ and may not when a run is resumed.
 
         Budget, executor, finalists and retraining may differ: they change no outcome on record.
 
@@ -126,7 +126,7 @@ class Recipe:
         return _differing(self.fixed_data(), other.fixed_data(), "")
 
     def fixed_data(self) -> dict[str, Any]:
-        """The part of the recipe that may not change when a run is resumed, as plain data."""
+        """Return the part of the recipe that may not change when a run is resumed, as plain data."""
         return {key: value for key, value in self.to_data().items() if key not in _MAY_DIFFER}
 
 

@@ -1,4 +1,4 @@
-"""`requires: ["name>=1.2"]`: packages that a recipe needs."""
+"""Check the packages that a recipe needs: `requires: ["name>=1.2"]`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from automl_loss.recipe.faults import Faults
 def check_requirements(document: Document, faults: Faults) -> None:
     """Note requirements that are malformed (the recipe's fault) or not met (a missing plugin package's).
 
-    Where one is not met nothing else is looked at: plugins are not loaded, whose failing imports would only follow
-    from it.
+    When one is not met, nothing else is checked: plugins are not loaded, since their imports would fail for the same
+    reason.
 
     Raises:
         PluginError: a requirement is not met, and nothing else is wrong so far.
@@ -28,7 +28,7 @@ def check_requirements(document: Document, faults: Faults) -> None:
         try:
             requirement = Requirement(text)
         except (InvalidRequirement, TypeError):
-            if isinstance(text, str):  # what is no text is a fault of the section
+            if isinstance(text, str):  # an entry that is no text is reported as a fault of the section
                 message = f"expected a package and its versions, such as 'name>=1.2', got {text!r}."
                 faults.add(place, key, message)
             continue
@@ -41,7 +41,7 @@ def check_requirements(document: Document, faults: Faults) -> None:
 
 
 def _unmet(requirement: Requirement, text: str) -> str | None:
-    """Why a requirement is not met, with the remedy."""
+    """Return why a requirement is not met, with the remedy; `None` when it is met."""
     if requirement.marker is not None and not requirement.marker.evaluate():
         return None
     try:
@@ -52,6 +52,6 @@ def _unmet(requirement: Requirement, text: str) -> str | None:
         if requirement.specifier.contains(installed, prereleases=True):
             return None
     except InvalidVersion:
-        # Not by the standard, so in no order with the versions asked for.
+        # Not a standard version number, so it cannot be compared with the required versions.
         pass
     return f"needs {text}, but version {installed} is installed; try `pip install '{text}'`."

@@ -1,4 +1,4 @@
-"""The JSON schema of recipes, for editors that complete and check YAML while one types."""
+"""Build the JSON schema of recipes, for editors that complete and check YAML while one types."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _IMPORT = {"type": "string", "pattern": r"^[^\d\W]\w*(\.[^\d\W]\w*)*:[^\d\W]\w*(
 
 
 def schema(configs: Mapping[PluginKind, Mapping[str, type[BaseModel]]]) -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of a whole recipe.
+    """Return the JSON schema (draft 2020-12) of a whole recipe.
 
     Args:
-        configs: options of the plugins of each kind by name, see `installed_configs`; they become
+        configs: option classes of the plugins of each kind by name, see `installed_configs`; they become
             alternatives of their section.
     """
     definitions: dict[str, Any] = {}
@@ -46,7 +46,7 @@ def schema(configs: Mapping[PluginKind, Mapping[str, type[BaseModel]]]) -> dict[
 
 
 def installed_configs() -> tuple[dict[PluginKind, dict[str, type[BaseModel]]], list[str]]:
-    """Options of every installed plugin by kind and name, and why some plugins could not be asked."""
+    """Return the option class of every installed plugin by kind and name, and why some plugins failed to load."""
     registry = Registry()
     configs: dict[PluginKind, dict[str, type[BaseModel]]] = {}
     broken = []
@@ -98,7 +98,7 @@ def _section(
 
 
 def _model_schema(model: type[BaseModel], prefix: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one model; what it refers to joins the definitions, under names with a prefix."""
+    """Return the schema of one model; models it refers to are added to the definitions, under names with a prefix."""
     own = model.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
     for name, definition in own.pop("$defs", {}).items():
         definitions[f"{prefix}{name}"] = definition

@@ -1,4 +1,4 @@
-"""Reads the plugin sections: finds each plugin, and has its own `Config` check the options."""
+"""Read the plugin sections: find each plugin, and validate its options by its own `Config`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from automl_loss.recipe.sections import Choice, Loaded, SectionKind
 
 
 class PluginSource(Protocol):
-    """Where plugin classes come from; `automl_loss.plugins.Registry` is one."""
+    """Provides plugin classes; `automl_loss.plugins.Registry` is one."""
 
     def load(self, kind: PluginKind, name: str) -> Loaded:
-        """The plugin of a name.
+        """Load the plugin of a name.
 
         Raises:
             PluginError: it is missing, ambiguous or broken.
@@ -36,9 +36,9 @@ class SectionReader:
 
     Args:
         document: the recipe.
-        plugins: where plugin classes come from.
-        faults: gets what is wrong.
-        folder: where the recipe lies; modules named by import path may lie there.
+        plugins: provides the plugin classes.
+        faults: collects the faults.
+        folder: the recipe's folder; modules named by import path may lie there.
     """
 
     def __init__(self, document: Document, plugins: PluginSource, faults: Faults, folder: Path) -> None:
@@ -50,12 +50,12 @@ class SectionReader:
     def read(
         self, section: SectionKind, default: str | None = None, place: KeyPath | None = None
     ) -> tuple[Choice | None, Any]:
-        """The choice of a section and its common options; `None` where a fault was noted.
+        """Return the choice of a section and its common options; `None` where a fault was noted.
 
         Args:
-            section: which one.
-            default: name in place of the section's own default.
-            place: where it stands, if not at its key.
+            section: the section to read.
+            default: replaces the section's default name.
+            place: path of the section, if not its key.
         """
         path = place or (section.key,)
         data = self._document.get(path)
@@ -91,7 +91,7 @@ class SectionReader:
         import_path: str | None,
         options: dict[str, Any],
     ) -> Choice | None:
-        """The choice of a plugin that can be loaded, with its options checked by its own `Config`."""
+        """Load the plugin and validate its options by its own `Config`."""
         try:
             loaded = (
                 self._plugins.load(section.kind, name)
@@ -120,7 +120,7 @@ class SectionReader:
     def _chosen(
         self, section: SectionKind, at: KeyPath, data: dict[str, Any], default: str | None
     ) -> tuple[str | None, str | None]:
-        """Name and import path, one of them or, after a fault, neither."""
+        """Return the name and the import path: one of them or, after a fault, neither."""
         given = [key for key in section.choosers if data.get(key) is not None]
         path = (*at, *given[-1:])
         if len(given) > 1:
@@ -154,12 +154,12 @@ class SectionReader:
 
 
 def _bad_defaults(config: type[BaseModel], plain: dict[str, Any], given: dict[str, Any]) -> list[str]:
-    """Defaults that the options' own types refuse: pydantic checks none, and a recorded recipe could not be read.
+    """Find defaults that the options' own types refuse: pydantic checks none, and a recorded recipe could not be read.
 
     Args:
         config: the plugin's `Config`.
         plain: all its options as plain data.
-        given: those that the recipe gives, which are checked already.
+        given: options that the recipe gives, which are checked already.
     """
     try:
         config.model_validate_json(json.dumps(plain))
@@ -175,7 +175,7 @@ def _bad_defaults(config: type[BaseModel], plain: dict[str, Any], given: dict[st
 
 
 def is_import_path(text: str) -> bool:
-    """Whether a text has the form `package.module:Object`.
+    """Return whether a text has the form `package.module:Object`.
 
     Example:
         >>> is_import_path("mypackage.models:Net"), is_import_path("mypackage.models.Net")

@@ -1,4 +1,4 @@
-"""The plugin sections of a recipe: `strategy: {name: evomal, population: 25}` and its five siblings."""
+"""Define the six plugin sections of a recipe, such as `strategy: {name: evomal, population: 25}`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from automl_loss.recipe.core_sections import ExecutorOptions
 
 @dataclass(frozen=True)
 class SectionKind:
-    """How one plugin section is read.
+    """Describes how one plugin section is read.
 
     Args:
         key: the recipe's key.
         kind: the plugin kind.
-        default: name of the plugin when the recipe does not say; `None`: it must, or another section says.
-        common: options that the core has for every plugin of the kind.
-        importable: whether `import: "package.module:Object"` may stand in place of a name.
+        default: the plugin's name when the recipe gives none; `None`: the recipe or another section must give it.
+        common: model of the options that every plugin of the kind has.
+        importable: whether `import: "package.module:Object"` is accepted in place of a name.
     """
 
     key: str
@@ -34,7 +34,7 @@ class SectionKind:
 
     @property
     def choosers(self) -> tuple[str, ...]:
-        """Keys that say which plugin it is."""
+        """Keys that choose the plugin."""
         return ("name", "import") if self.importable else ("name",)
 
     @property
@@ -54,7 +54,7 @@ SECTIONS = (
 
 
 TASKS = "tasks"
-"""In place of `task`: a list of such sections, for one loss that serves them all."""
+"""Replaces `task`: a list of task sections, for one loss that is searched on all of them."""
 
 
 class Loaded(Protocol):
@@ -62,7 +62,7 @@ class Loaded(Protocol):
 
     @property
     def plugin(self) -> Plugin:
-        """Where it came from."""
+        """The plugin before loading."""
         ...
 
     @property
@@ -108,7 +108,7 @@ class Choice:
         return self.loaded.cls
 
     def make(self) -> Any:
-        """The plugin under its options."""
+        """Make the plugin with its options."""
         return self.cls(self.config)
 
     @property
@@ -122,7 +122,7 @@ class Choice:
         return None if self.loaded is None or self.loaded.plugin.is_local else self.loaded.plugin.version
 
     def to_data(self) -> dict[str, Any]:
-        """The section as a recipe writes it, without the common options."""
+        """Return the section as a recipe writes it, without the common options."""
         chooser = {"name": self.name} if self.name else {"import": self.import_path}
         return {**chooser, **self.options}
 
@@ -133,14 +133,14 @@ class TaskChoice:
 
     Args:
         choice: the task plugin.
-        options: metric and corruptions.
+        options: the task's metric and corruptions.
     """
 
     choice: Choice
     options: TaskOptions
 
     def to_data(self) -> dict[str, Any]:
-        """The section as a recipe writes it."""
+        """Return the section as a recipe writes it."""
         options = self.options.model_dump(mode="json")
         if self.options.label_noise.kind == "symmetric":
             options["label_noise"] = self.options.label_noise.rate

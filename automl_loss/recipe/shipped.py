@@ -1,4 +1,4 @@
-"""The recipes that come with the package."""
+"""Find the recipes that come with the package."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ShippedRecipe:
     """A recipe that comes with the package.
 
     Args:
-        name: what `autoloss run NAME` takes.
-        path: its file.
+        name: the NAME of `autoloss run NAME`.
+        path: the recipe's file.
     """
 
     name: str
@@ -30,7 +30,7 @@ class ShippedRecipe:
 
     @property
     def is_comparison(self) -> bool:
-        """Whether it is for `autoloss compare`."""
+        """Whether the recipe is for `autoloss compare`."""
         return "\ncompare:" in self.text
 
     @property
@@ -42,7 +42,7 @@ class ShippedRecipe:
 
 
 def shipped_recipes() -> list[ShippedRecipe]:
-    """All shipped recipes by name: from the wheel's `automl_loss/recipes`, or the checkout's `recipes`."""
+    """Return all shipped recipes by name: from the wheel's `automl_loss/recipes`, or the checkout's `recipes`."""
     package = Path(__file__).resolve().parents[1]
     folder = next((path for path in (package / "recipes", package.parent / "recipes") if path.is_dir()), None)
     if folder is None:
@@ -54,10 +54,10 @@ def shipped_recipes() -> list[ShippedRecipe]:
 
 
 def shipped_recipe(name: str) -> ShippedRecipe:
-    """The shipped recipe of a name.
+    """Return the shipped recipe of a name.
 
     Raises:
-        RecipeError: there is none; the message says what there is.
+        RecipeError: there is none; the message lists those there are.
     """
     recipes = {recipe.name: recipe for recipe in shipped_recipes()}
     if name not in recipes:

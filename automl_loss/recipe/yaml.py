@@ -1,7 +1,7 @@
-"""Reads YAML into a `Document`, and writes plain data as YAML that reads back equal.
+"""Read YAML into a `Document`, and write plain data as YAML that reads back equal.
 
-Scalars follow the core schema of YAML 1.2: `1e-3` is a float, `no` and `on` are text. Nothing is ever
-constructed but mappings, lists, texts, numbers, booleans and null; tags of any other kind are refused.
+Scalars follow the core schema of YAML 1.2: `1e-3` is a float, `no` and `on` are text. Only mappings, lists,
+texts, numbers, booleans and null are constructed; tags of any other kind are refused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes whatever either YAML 1.2 or PyYAML's YAML 1.1 would read as something other than text."""
+    """Dumper that quotes any text that YAML 1.2 or PyYAML's YAML 1.1 would read as something other than text."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -64,10 +64,10 @@ def parse(text: str, label: str, faults: Faults) -> Document:
     Args:
         text: YAML.
         label: the file's name in places, `recipe.yaml` in `recipe.yaml:7:11`.
-        faults: gets duplicate keys, tags and scalars that are not accepted.
+        faults: collects duplicate keys, tags and scalars that are not accepted.
 
     Raises:
-        RecipeError: the text is not YAML, or its root is no mapping.
+        RecipeError: the text is not YAML, or its root is not a mapping.
     """
     reader = _Reader(label, faults)
     root = _compose(text, label)
@@ -85,7 +85,7 @@ def parse(text: str, label: str, faults: Faults) -> Document:
 
 
 def parse_value(text: str) -> Any:
-    """A scalar or a flow collection, as in `-s training.rungs=[250,500]`.
+    """Parse a scalar or a flow collection, as in `-s training.rungs=[250,500]`.
 
     Raises:
         RecipeError: the text is not YAML; problems carry no place.
@@ -101,7 +101,7 @@ def parse_value(text: str) -> Any:
 
 
 def dump(data: dict[str, Any]) -> str:
-    """YAML text that `parse` reads back as equal data; small collections stay on one line."""
+    """Return YAML text that `parse` reads back as equal data; small collections stay on one line."""
     text: str = yaml.dump(
         data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110
     )
@@ -134,7 +134,7 @@ def _at(label: str, line: int, column: int) -> str:
 
 
 class _Reader:
-    """Turns composed nodes into a document."""
+    """Converts composed nodes to a document."""
 
     def __init__(self, label: str, faults: Faults) -> None:
         self.document = Document()
@@ -144,7 +144,7 @@ class _Reader:
         self._open: set[int] = set()
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
-        """The node's value; its place is noted under `path`."""
+        """Return the node's value; the place where it was written is noted under `path`."""
         place = self._place(node)
         self.document.values[path] = place
         self._count += 1

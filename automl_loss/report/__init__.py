@@ -1,6 +1,6 @@
 """The report of a run: figures, and one HTML file that needs neither network nor server.
 
-`write_report` is the entry. `RunView` is what a run directory says, `figures` draws it, `page` writes it up.
+`write_report` is the entry point. `RunView` reads a run directory, `figures` draws it, `page` renders the HTML.
 Importing this imports neither matplotlib nor torch.
 """
 

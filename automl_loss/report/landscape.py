@@ -1,4 +1,4 @@
-"""Figures of `autoloss landscape`: surfaces side by side, and how fast the task loss rises with the distance."""
+"""Draw the figures of `autoloss landscape`: surfaces side by side, and the task loss's rise with the distance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from automl_loss.report.style import (
 
 _LEVELS = 16
 _KEPT = 0.97
-"""Share of a surface that colours tell apart; what rises beyond has the last colour."""
+"""Share of a surface's values that the colours distinguish; higher values have the last colour."""
 _COLOURS = "viridis"
 
 Floats = npt.NDArray[np.float64]
@@ -42,11 +42,11 @@ def write_landscape_figures(directory: Path, data: Mapping[str, Any]) -> list[Pa
     """Draw a landscape into `landscape/` of a run directory, as PNG and SVG.
 
     Args:
-        directory: of the run.
+        directory: the run directory.
         data: content of `landscape.json`.
 
     Returns:
-        The PNG files.
+        Paths of the PNG files.
     """
     folder = RunPaths(directory).landscape
     files = []
@@ -61,7 +61,7 @@ def write_landscape_figures(directory: Path, data: Mapping[str, Any]) -> list[Pa
 
 
 def draw_landscape(data: Mapping[str, Any]) -> list[Drawing]:
-    """The surfaces, and the flatness.
+    """Draw the surfaces, and the flatness.
 
     Args:
         data: content of `landscape.json`.
@@ -85,7 +85,7 @@ def _surfaces(data: Mapping[str, Any]) -> tuple[Figure, str]:
     for row, (quantity, label) in enumerate(zip(QUANTITIES, labels, strict=True)):
         factor = unit.factor if quantity == "validation_metric" else 1.0
         surfaces = [factor * _surface(network, quantity) for network in networks.values()]
-        # Own losses have a zero of their own each; the others are in one unit, and so in one scale.
+        # Each network's own loss has a zero of its own; the other quantities share one scale.
         scales = [[one] for one in surfaces] if row == 0 else [surfaces] * len(surfaces)
         higher_is_better = quantity == "validation_metric" and not data["lower_is_better"]
         sign = -1.0 if higher_is_better else 1.0
@@ -118,18 +118,18 @@ def _surfaces(data: Mapping[str, Any]) -> tuple[Figure, str]:
 
 
 def _surface(network: Mapping[str, Any], quantity: str) -> Floats:
-    """`(grid, grid)`; not a number where the value was not finite."""
+    """Return a quantity as `(grid, grid)` floats; NaN where the value was not finite."""
     return np.array(network["surfaces"][quantity], dtype=np.float64)
 
 
 def _contours(axes: Axes, axis: Floats, surface: Floats, scale: Floats) -> Any:
-    """Filled contours of a surface where lower is better, finest at the lower end; `None` where nothing is finite.
+    """Draw filled contours of a surface where lower is better, finest at the low end; `None` if nothing is finite.
 
     Args:
-        axes: where to.
+        axes: the axes to draw on.
         axis: `(grid,)` coordinates.
         surface: `(grid, grid)`.
-        scale: values that the colours must tell apart.
+        scale: values that the colours must distinguish.
     """
     axes.plot(0, 0, "+", color=PAPER, markersize=9, markeredgewidth=2.6, zorder=5)
     axes.plot(0, 0, "+", color=INK, markersize=8, markeredgewidth=1.2, zorder=6)

@@ -1,4 +1,4 @@
-"""How a metric's values are written for a person."""
+"""Format a metric's values for a person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class MetricFormat:
     """Name and unit of a metric.
 
     Args:
-        metric: its name.
+        metric: the metric's name.
 
     Example:
         >>> MetricFormat("error").show(0.0394), MetricFormat("error").label("test")
@@ -27,7 +27,7 @@ class MetricFormat:
 
     @property
     def factor(self) -> float:
-        """What a value is multiplied by to be shown."""
+        """The factor that a value is multiplied by to be shown."""
         return 100.0 if self.metric in _AS_PERCENT else 1.0
 
     @property
@@ -37,27 +37,27 @@ class MetricFormat:
         return facts is None or facts.lower_is_better
 
     def label(self, what: str) -> str:
-        """Label of an axis."""
+        """Return the label of an axis."""
         return f"{what} {self.metric}{' (%)' if self.factor == 100.0 else ''}"
 
     def show(self, value: float | None) -> str:
-        """A value with its unit; a dash where there is none."""
+        """Format a value with its unit; a dash for `None`."""
         if value is None:
             return "–"
         return f"{100 * value:.2f} %" if self.factor == 100.0 else f"{value:.4g}"
 
     def change(self, value: float | None) -> str:
-        """A difference with its sign."""
+        """Format a difference with its sign."""
         if value is None:
             return "–"
         return f"{100 * value:+.2f} points" if self.factor == 100.0 else f"{value:+.4g}"
 
     def interval(self, low: float, high: float) -> str:
-        """Two differences, the unit once."""
+        """Format two differences, with the unit once."""
         return f"{self.change(low).removesuffix(' points')} to {self.change(high)}"
 
     def spread(self, mean: float | None, deviation: float | None) -> str:
-        """Mean and standard deviation; `diverged` where a run was."""
+        """Format mean and standard deviation; `diverged` where a run diverged."""
         if mean is None or deviation is None:
             return "diverged"
         if self.factor == 100.0:

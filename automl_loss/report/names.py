@@ -1,4 +1,4 @@
-"""What the report calls things."""
+"""Names that the report shows for roles, phases, stages and fates."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FATE_NAMES = {
 
 
 def contestant_name(role: str, loss: str) -> str:
-    """A contestant on one or two short lines; a found loss is named by its role alone.
+    """Name a contestant on one or two short lines; a found loss is named by its role alone.
 
     Example:
         >>> contestant_name("handcrafted", "gce(q=0.3)")

@@ -1,4 +1,4 @@
-"""The page: what the template is given."""
+"""Render the page: collect the template's values from a run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Row:
 
 
 def render_page(run: RunView, drawings: Sequence[Drawing]) -> str:
-    """The report as one HTML file, which loads nothing."""
+    """Render the report as one HTML file, which loads no other file."""
     environment = Environment(
         loader=PackageLoader("automl_loss.report"),
         autoescape=True,
@@ -93,7 +93,7 @@ def _verdict(run: RunView) -> str:
 
 
 def _facts(run: RunView) -> dict[str, str]:
-    """What was run on what, in a line."""
+    """Return the names of the run's task, model, strategy and evaluator, and its seed."""
     labels = {}
     for section in ("task", "model", "strategy", "evaluator"):
         chosen = run.recipe.get(section) or {}
@@ -110,7 +110,7 @@ def _meaning(run: RunView) -> str:
 
 
 def _beats(run: RunView) -> bool:
-    """Whether the test supports that the returned loss is better than the task loss."""
+    """Return whether the test supports that the returned loss is better than the task loss."""
     difference = None if run.result is None else run.result["test"]["difference"]
     if difference is None or difference["mean"] is None or difference["p_value"] >= _LEVEL:
         return False
@@ -118,7 +118,7 @@ def _beats(run: RunView) -> bool:
 
 
 def _last_step_warning(run: RunView) -> str | None:
-    """What changes for someone who trains to the last step rather than to the best validation."""
+    """Return a warning if the loss is worse than the task loss at the last step of training; else `None`."""
     if run.result is None:
         return None
     last, unit = run.result["test"]["last_step"], run.unit
@@ -157,7 +157,7 @@ def _row(run: RunView, role: str, entry: Mapping[str, Any]) -> Row:
 
 
 def _statuses(run: RunView) -> list[tuple[str, int, Markup]]:
-    """Status, number of candidates, and advice; only those that occurred."""
+    """Return name, number of candidates and advice of each status that occurred."""
     counts = Counter(trial.status for trial in run.candidates)
     return [
         (status.value, counts[status.value], _code(status.advice))
@@ -167,5 +167,5 @@ def _statuses(run: RunView) -> list[tuple[str, int, Markup]]:
 
 
 def _code(text: str) -> Markup:
-    """Text in which what stands in backticks is set as code."""
+    """Convert text to HTML, with parts in backticks set as code."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))

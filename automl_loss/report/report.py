@@ -1,4 +1,4 @@
-"""Writes `report.html` and `figures/` into a run directory."""
+"""Write `report.html` and `figures/` into a run directory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from automl_loss.record.atomic import replace_text, writing
 def write_report(directory: Path) -> Path:
     """Draw the figures of a run and write its report, in place of an earlier one.
 
-    Nothing is read but the run directory, and nothing in it is changed but `report.html` and `figures/`. A
-    run that is going on or was interrupted gives a report of what there is. A landscape that `autoloss landscape`
-    drew is shown, too.
+    Only the run directory is read, and only `report.html` and `figures/` in it are changed. A run that is going
+    on or was interrupted gives a report of its record so far. A landscape that `autoloss landscape` drew is shown,
+    too.
 
     Args:
-        directory: of the run.
+        directory: the run directory.
 
     Returns:
         The path of `report.html`.

@@ -1,4 +1,4 @@
-"""What a run directory says, read once."""
+"""Define `RunView`, the content of a run directory, read once."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _REMEDY = "Restore it from a copy, or move it away: the report then shows what t
 
 @dataclass(frozen=True)
 class RunView:
-    """A run as its directory tells it.
+    """The content of a run directory.
 
     Args:
-        directory: of the run.
+        directory: the run directory.
         recipe_text: the resolved recipe with the versions above it.
-        recipe: the same as plain data.
+        recipe: the resolved recipe as plain data.
         result: `result.json`, or `None` while the run is not finished.
         loss: the loss that the run returns, or its best so far; `None` before the first.
-        problem: the task's, known when `loss` is.
+        problem: the task's problem; `None` when `loss` is.
         trials: all candidates, the task loss first.
     """
 
@@ -43,7 +43,7 @@ class RunView:
         """Read a run directory.
 
         Raises:
-            AutolossError: there is no such directory, there is no run in it, or a file of it is broken.
+            AutolossError: there is no such directory, no run in it, or one of its files is broken.
         """
         reader = RunReader(directory, _REMEDY)
         text, recipe = reader.recipe()
@@ -57,12 +57,12 @@ class RunView:
 
     @property
     def name(self) -> str:
-        """Of the run directory."""
+        """The run directory's name."""
         return self.directory.resolve().name
 
     @property
     def unit(self) -> MetricFormat:
-        """How the metric is shown."""
+        """The format of the metric."""
         if self.result is not None:
             return MetricFormat(self.result["test"]["metric"])
         return MetricFormat(self.problem.metric if self.problem is not None else "metric")
@@ -76,7 +76,7 @@ class RunView:
 
     @property
     def task_loss(self) -> Trial | None:
-        """Candidate 0."""
+        """The task loss, candidate 0."""
         return self.trials[0] if self.trials and self.trials[0].id == 0 else None
 
     @property
@@ -86,14 +86,14 @@ class RunView:
 
     @property
     def ranked(self) -> list[Trial]:
-        """Trained losses that differ, best first, without the task loss."""
+        """Return the distinct trained losses, best first, without the task loss."""
         trained = [t for t in self.candidates if t.fitness is not None and t.source_id is None]
         return sorted(
             trained, key=lambda t: (t.fitness, t.id) if self.lower_is_better else (-(t.fitness or 0), t.id)
         )
 
     def contestants(self) -> dict[str, Mapping[str, Any]]:
-        """Entries of the test by role: `found`, `handcrafted`, `task_loss`; empty while there is no result."""
+        """Return the test's entries by role: `found`, `handcrafted`, `task_loss`; empty while there is no result."""
         if self.result is None:
             return {}
         test = self.result["test"]

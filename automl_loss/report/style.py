@@ -1,4 +1,4 @@
-"""How figures look: colours by role, a quiet frame, and one SVG that follows the page's light and dark."""
+"""Style of the figures: colours by role, a plain frame, and one SVG that follows the page's light or dark theme."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK = "#1f2328"
-"""Text and axes."""
+"""Colour of text and axes."""
 FAINT = "#8b949e"
-"""What stands behind: all candidates, grids."""
+"""Colour of the background data, such as all candidates."""
 LINE = "#d0d7de"
-"""Grid lines."""
+"""Colour of grid lines."""
 PAPER = "#ffffff"
-"""Behind a figure."""
+"""Background colour of a figure."""
 
 ROLES = {
     "found": "#ee7733",
@@ -29,7 +29,7 @@ ROLES = {
     "task_loss_on_validation": "#33bbee",
     "task_loss_on_both": "#ee3377",
 }
-"""Colours of the contestants, from Paul Tol's vibrant scheme, which colour-blind people tell apart."""
+"""Colours of the contestants, from Paul Tol's vibrant scheme, which colour-blind people can distinguish."""
 MARKERS = {
     "found": "o",
     "task_loss": "s",
@@ -39,7 +39,7 @@ MARKERS = {
 }
 DASHES = {"found": "-", "task_loss": "--", "handcrafted": "-."}
 STACK = (FAINT, "#88ccee", "#ddcc77", "#cc6677", "#aa4499", "#44aa99", "#999933", "#6699cc")
-"""Colours of stacked parts, from his muted scheme; the first is for what was trained."""
+"""Colours of stacked parts, from his muted scheme; the first is for trained candidates."""
 
 _WIDTH = 5.8
 _PAGE_COLOURS = {
@@ -55,11 +55,11 @@ class Drawing:
     """A finished figure.
 
     Args:
-        name: of its files.
-        title: what it shows, in a few words.
-        caption: how to read it, and what it cannot tell.
+        name: stem of its files' names.
+        title: short title of the figure.
+        caption: how to read it, and its limitations.
         svg: a whole SVG file on white.
-        png: the same as a picture.
+        png: the same figure as PNG.
     """
 
     name: str
@@ -70,16 +70,16 @@ class Drawing:
 
     @property
     def inline(self) -> str:
-        """The SVG as an element of the page, in the page's own colours; its ids are of its own."""
+        """Return the SVG as an element of the page, in the page's own colours and with unique ids."""
         return inline(self.svg, self.name, self.title)
 
 
 @contextmanager
 def applied(name: str) -> Iterator[None]:
-    """Make figures in this look; no global setting is left changed.
+    """Apply this style within the block; global settings are restored.
 
     Args:
-        name: of the figure; the same figure has the same ids whenever it is drawn.
+        name: the figure's name, from which ids in the SVG are derived, so that they are the same whenever it is drawn.
     """
     settings: Any = {
         "svg.hashsalt": name,
@@ -115,12 +115,12 @@ def applied(name: str) -> Iterator[None]:
 
 
 def new_figure(height: float = 3.4, width: float = _WIDTH) -> Figure:
-    """An empty figure; sizes in inches."""
+    """Make an empty figure; sizes in inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
-    """A legend outside of the axes, where it hides nothing."""
+    """Put a legend outside of the axes, where it hides no data."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4, borderaxespad=0.2
@@ -131,20 +131,20 @@ def finish(figure: Figure, name: str, title: str, caption: str) -> Drawing:
     """Render a figure as SVG and PNG."""
     text, picture = io.StringIO(), io.BytesIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    # The layout is made; making it again for the picture would double the time.
+    # The layout is computed; computing it again for the PNG would double the time.
     figure.set_layout_engine("none")
     figure.savefig(picture, format="png", dpi=150)
     return Drawing(name, title, caption, text.getvalue(), picture.getvalue())
 
 
 def inline(svg: str, name: str, title: str, *, natural_size: bool = False) -> str:
-    """An SVG file as an element of an HTML page.
+    """Convert an SVG file to an element of an HTML page.
 
     Args:
         svg: as matplotlib writes it.
-        name: put before every id, as ids are shared by the whole page.
-        title: read aloud in place of the picture.
-        natural_size: keep the size rather than fill the width there is.
+        name: prefix of every id, as ids are shared by the whole page.
+        title: text for screen readers.
+        natural_size: keep the size rather than fill the available width.
     """
     element = svg[svg.index("<svg") :]
     element = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', element)

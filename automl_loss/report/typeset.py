@@ -1,4 +1,4 @@
-"""A formula as a picture, where matplotlib's mathtext can set it."""
+"""Typeset a formula as SVG, where matplotlib's mathtext supports it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from automl_loss.losses import Loss
 from automl_loss.report.style import applied, inline
 
 _LINE = 62
-"""Characters of LaTeX after which a sum goes on on the next line."""
+"""Characters of LaTeX after which a sum continues on the next line."""
 
 _DEEPER = ("{", r"\left")
 _HIGHER = ("}", r"\right")
 
 
 def typeset(loss: Loss) -> str | None:
-    """The loss as an SVG element for a page, or `None` when it has no LaTeX or mathtext cannot set it."""
+    """Return the loss as an SVG element, or `None` when it has no LaTeX or mathtext cannot typeset it."""
     if loss.latex is None:
         return None
     head = "L(y, f) = " if loss.space == "prediction" else "L = "
@@ -28,7 +28,7 @@ def typeset(loss: Loss) -> str | None:
         with applied("formula"):
             svg = _render("\n".join(lines))
     except ValueError:
-        # Mathtext knows a part of LaTeX; the page then has the plain formula.
+        # Mathtext supports a part of LaTeX; otherwise the page shows the plain formula.
         return None
     return inline(svg, "formula", "the loss as a formula", natural_size=True)
 
@@ -57,7 +57,7 @@ def break_sum(latex: str) -> list[str]:
 
 
 def _spaced(latex: str) -> str:
-    """What LaTeX would do and mathtext does not: space before a function, and bars of full height."""
+    """Add the space before a function and the full height of bars, which LaTeX adds itself and mathtext does not."""
     latex = re.sub(r"(?<=\w )(\\log|\\tanh|\\min|\\max|\\operatorname)", r"\\,\1", latex)
     return latex.replace(r"\left|", "|").replace(r"\right|", "|")
 

@@ -1,4 +1,4 @@
-"""Filters: losses that cannot be worth training, or were trained before, cost next to nothing.
+"""Filter out losses that cannot be worth training, or that were trained before, at little cost.
 
 They are the same for every strategy. Measurements are pure and run on the executor; equivalence is resolved
 in candidate order, in the main process, against the archive.
@@ -29,22 +29,22 @@ from automl_loss.recipe.core_sections import FilterSettings
 from automl_loss.record.workers import Workers
 
 LEAST_GRADIENT = 1e-6
-"""Gradient norm of a loss at the initial network, over the task loss's, below which it trains nothing."""
+"""Gradient norm of a loss at the initial network, relative to the task loss's, below which it is rejected."""
 _SAME_GRADIENT = 0.01
 _CHUNK = 16
-"""Losses measured as one: a dozen take hardly longer than one, whatever the network."""
+"""Losses measured in one batch: a dozen take hardly longer than one, whatever the network."""
 
 Signature = npt.NDArray[np.float32]
 
 
 @dataclass
 class Verdict:
-    """What the filters found of a generation.
+    """Result of the filters for a generation.
 
     Args:
         survivors: candidates to evaluate, in order.
         rejected: reason by candidate id.
-        source: by candidate id, the earlier candidate whose outcome it shares.
+        source: by candidate id, the id of the earlier candidate whose outcome it shares.
         hits: number of candidates that each filter took out.
     """
 
@@ -64,20 +64,21 @@ class Archive:
         self._owners: list[tuple[int, tuple[object, ...]]] = []
 
     def find(self, candidate: Candidate) -> int | None:
-        """The earlier candidate with the same key and overrides."""
+        """Return the earlier candidate with the same key and overrides."""
         return self._keys.get(_key(candidate))
 
     def add_key(self, candidate: Candidate) -> None:
-        """Enter a candidate's key; the first with a key keeps it."""
+        """Add a candidate's key; the first candidate with a key keeps it."""
         self._keys.setdefault(_key(candidate), candidate.id)
 
     def match(self, candidate: Candidate, signature: Signature) -> int | None:
-        """The earliest candidate with the same overrides whose gradients are within 1 % on every state."""
+        """Return the earliest candidate with the same overrides whose gradients are within 1 % on every state."""
         if not self._signatures:
             return None
         own, others = _norms(signature), np.stack(self._norms)
         limits = _SAME_GRADIENT * np.minimum(others, own)
-        # Vectors are no nearer than their lengths, which settles nearly all pairs; the margin is for rounding.
+        # Two vectors differ by at least the difference of their lengths, which rules out nearly all pairs; the margin
+        # is for rounding.
         for i in np.flatnonzero((np.abs(others - own) <= 1.001 * limits).all(axis=1)):
             owner, overrides = self._owners[i]
             near = (_norms(self._signatures[i] - signature) <= limits[i]).all()
@@ -86,7 +87,7 @@ class Archive:
         return None
 
     def add_signature(self, candidate: Candidate, signature: Signature) -> None:
-        """Enter a candidate's gradients."""
+        """Add a candidate's gradients."""
         self._signatures.append(signature)
         self._norms.append(_norms(signature))
         self._owners.append((candidate.id, _overrides(candidate)))
@@ -97,9 +98,9 @@ class Screen:
 
     Args:
         settings: which filters are on.
-        engine: measures.
-        workers: where.
-        chunk: most losses that are measured as one.
+        engine: measures the losses.
+        workers: the executor that runs the measurements.
+        chunk: maximum number of losses measured in one batch.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Screen:
         self._chunk = chunk
 
     def screen(self, candidates: Sequence[Candidate]) -> Verdict:
-        """Sort a generation into survivors, rejected and equivalent ones, and remember it in the archive."""
+        """Sort a generation into survivors, rejected and equivalent ones, and add it to the archive."""
         verdict = Verdict()
         fresh = self._unseen(candidates, verdict)
         for candidate, found in zip(fresh, self._measure(fresh), strict=True):
@@ -171,7 +172,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What filters 2 to 4 measure of a loss; `None` where an earlier filter had already spoken."""
+    """Measurements of a loss by filters 2 to 4; `None` where an earlier filter had already rejected it."""
 
     gradient: float
     gain: float | None
@@ -179,7 +180,7 @@ class Measurement:
 
 
 def measure(engine: TrainingEngine, settings: FilterSettings, losses: Sequence[Loss]) -> list[Measurement]:
-    """Stage: measurements of a chunk of losses; pure, runs in a worker."""
+    """Stage: measure a chunk of losses; pure, runs in a worker."""
     ratios = engine.gradient_ratios(losses).tolist()
     usable = [
         i for i, ratio in enumerate(ratios) if not settings.gradient or LEAST_GRADIENT <= ratio < math.inf
@@ -205,7 +206,7 @@ def measure(engine: TrainingEngine, settings: FilterSettings, losses: Sequence[L
 
 
 def _norms(signature: Signature) -> Signature:
-    """Length of the gradients on each state."""
+    """Return the length of the gradients on each state."""
     lengths: Signature = np.linalg.norm(signature, axis=1)
     return lengths
 

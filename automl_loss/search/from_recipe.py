@@ -170,8 +170,8 @@ def make_engine(recipe: Recipe, run: str | None = None) -> Engine | SeveralTasks
     run = run or uuid.uuid4().hex
     if not recipe.tasks:
         return make_single_engine(recipe, run)
-    engines = [make_single_engine(single, run) for single in single_tasks(recipe)]
-    return SeveralTasks(engines, task_labels(recipe))
+    labels = task_labels(recipe)
+    return SeveralTasks([make_single_engine(single, run) for single in single_tasks(recipe)], labels)
 
 
 def make_single_engine(recipe: Recipe, run: str) -> Engine:

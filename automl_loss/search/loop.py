@@ -26,12 +26,12 @@ from automl_loss.seeds import generator
 
 @dataclass
 class SearchState:
-    """What a search has found so far.
+    """State of a search.
 
     Args:
-        outcomes: by candidate id; 0 is the task loss.
+        outcomes: outcomes by candidate id; 0 is the task loss.
         candidates: every candidate asked for, by id.
-        hits: filter hits of each generation.
+        hits: number of candidates that each filter took out, by generation.
         best_by_generation: best fitness after each generation, `None` while there is none.
         reason: why the search ended.
     """
@@ -44,26 +44,26 @@ class SearchState:
 
     @property
     def ranked(self) -> list[Outcome]:
-        """Outcomes best first, without the task loss and the cached ones."""
+        """Return the outcomes, best first, without the task loss and the cached ones."""
         found = (o for o in self.outcomes.values() if o.id != 0 and o.status is not Status.CACHED)
         return sorted(found, key=lambda outcome: outcome.rank_key)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of outcomes by status, without the task loss."""
+        """Return the number of outcomes by status, without the task loss."""
         tally = Counter(outcome.status.value for outcome in self.outcomes.values() if outcome.id != 0)
         return {status.value: tally[status.value] for status in Status}
 
 
 class Listener(Protocol):
-    """Who is told how a search goes."""
+    """Receives the messages of a search."""
 
     def notify(self, progress: Progress) -> None:
-        """Take a message."""
+        """Receive a message."""
         ...
 
     def generation(self, state: SearchState) -> None:
-        """A generation is recorded."""
+        """Called after a generation is recorded."""
         ...
 
 
@@ -75,10 +75,10 @@ class SearchLoop:
 
     Args:
         run: the objects of the run; its engine is at the learning rate of the search.
-        ledger: keeps outcomes.
-        recording: keeps chunks.
-        watch: takes the time by stage.
-        listener: is told how it goes.
+        ledger: stores outcomes.
+        recording: stores chunks.
+        watch: measures the time by stage.
+        listener: receives messages.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SearchLoop:
         self._generations: list[range] = []
 
     def run(self) -> SearchState:
-        """Search, and return what was found."""
+        """Search, and return the final state."""
         self._evaluate_task_loss()
         while not self._over():
             begun, replayed = time.perf_counter(), max(self._recorded, default=0)
@@ -120,7 +120,7 @@ class SearchLoop:
                 with self._watch.stage("strategy"):
                     self._strategy.tell(outcomes)
             if candidates[-1].id > replayed:
-                # Replaying what is on record costs the user nothing of `budget.minutes`.
+                # Replaying recorded outcomes does not count towards `budget.minutes`.
                 self._spent += time.perf_counter() - begun
                 records = self._recording.records
                 records.remember(f"elapsed/{records.session}", self._spent)
@@ -132,7 +132,7 @@ class SearchLoop:
     # One generation
 
     def _evaluate_generation(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        """Outcomes in ask order; fewer than candidates when the budget cuts the generation."""
+        """Return outcomes in ask order; fewer than candidates when the budget cuts the generation."""
         with self._watch.stage("filters"):
             verdict = self._screen.screen(candidates)
         self.state.hits.append(verdict.hits)
@@ -156,7 +156,7 @@ class SearchLoop:
             for candidate, outcome in zip(candidates, ordered, strict=False):
                 self._record(candidate, outcome, mapped.chunk_of.get(candidate.id, ""))
         if missing:
-            # Not while replaying: what waits there then belongs to the generation that was interrupted.
+            # Not while replaying: paused runs then belong to the generation that was interrupted.
             mapped.forget_paused()
         return ordered
 
@@ -192,7 +192,7 @@ class SearchLoop:
         return None
 
     def _map(self, first: int) -> GenerationMap:
-        """What runs the stages of this generation, whose first candidate has id `first`."""
+        """Make the `ChunkMap` of this generation, whose first candidate has id `first`."""
         finished: dict[int, Outcome] = {}
 
         def on_chunk(found: Sequence[Outcome]) -> None:
@@ -221,7 +221,7 @@ class SearchLoop:
             self._ledger.record(outcome, candidate, chunk=chunk, lr=candidate.lr(self._engine.lr))
 
     def _evaluate_task_loss(self) -> None:
-        """The task loss is trial 0: "is it better than what I have?" is answered from the first minute on."""
+        """Evaluate the task loss as trial 0, so that every candidate can be compared with it from the start."""
         candidate = Candidate(0, task_loss(self._engine.problem), generation=-1)
         self._generation = -1
         self._screen.screen([candidate])
@@ -258,7 +258,7 @@ class SearchLoop:
                 )
 
     def _check_replayed(self) -> None:
-        """A strategy that is done is so before anything was recorded that it does not ask for now."""
+        """Check that the ledger holds no outcome of a candidate that the replayed strategy did not ask for."""
         asked, recorded = len(self.state.candidates) - 1, max(self._recorded, default=0)
         if asked < recorded:
             raise self._not_repeated(f"{asked} candidates, and the ledger holds {recorded}")
@@ -272,7 +272,7 @@ class SearchLoop:
 
     def _over(self) -> bool:
         if not self.state.reason:
-            # A run that the clock stopped, stops where it did before when it is resumed, unless it is given more time.
+            # A resumed run that the time limit had stopped stops at the same point again, unless the limit is raised.
             asked = len(self.state.candidates) - 1
             replaying = asked < max(self._recorded, default=0)
             seconds = 0.0 if replaying else self._spent_before + self._spent

@@ -1,4 +1,4 @@
-"""What a user should know before a run starts: what will work, and be slower than it could be."""
+"""Collect notices for the user before a run starts, such as settings that work but are slow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from automl_loss.search.from_recipe import RunObjects
 
 
 def notices(run: RunObjects) -> list[str]:
-    """Sentences for a person, for `--dry-run` and the start of a run; none where all is at its best.
+    """Return sentences for the user, for `--dry-run` and the start of a run; none where nothing is to be said.
 
-    Tasks say what they took for granted, and rows that cannot be drawn anew are named. So are primitives without
-    an instruction of the compiled kernels, with where they come from: a loss that uses one is differentiated by
-    autograd, alone; its neighbours stay on the kernel.
+    They give the assumptions of tasks, and say where rows cannot be drawn anew. They also name primitives without
+    an instruction of the compiled kernels, and the plugin that they come from: a loss that uses one is differentiated
+    by autograd, by itself; the other losses still use the kernel.
     """
     said = [sentence for engine in run.engine.parts for sentence in engine.task.notices()]
     return list(dict.fromkeys([*said, *_not_redrawn(run), *_slow_primitives(run)]))

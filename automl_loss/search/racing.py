@@ -1,9 +1,9 @@
-"""Racing: at each rung of partial training the worse half of a generation is stopped (successive halving).
+"""Race the candidates of a generation: stop the worse half at each rung of training (successive halving).
 
 Jamieson & Talwalkar, arXiv 1502.07943; with safeguards, since early rungs mislead: no rung before half of the steps
-stops anyone; every rung must first rank a whole generation as full training does; and what is as good as the best so
-far is never stopped. All of it is decided for the whole generation between stages, from recorded outcomes alone: it
-depends on neither chunks nor workers, and a run that is resumed decides as it did before.
+stops candidates; every rung must first rank a whole generation as full training does; and a candidate as good as the
+best so far is never stopped. Decisions are made for the whole generation between stages, from recorded outcomes alone:
+they depend on neither chunks nor workers, and are the same in a run that is resumed.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from automl_loss.plugins.evaluator import Chunk, Context
 from automl_loss.plugins.outcome import Outcome, Status
 
 LEAST_CORRELATION = 0.5
-"""A rung whose rank correlation with full fitness is lower stops nobody."""
+"""Rank correlation with full fitness below which a rung stops no candidate."""
 LEAST_CANDIDATES = 5
-"""Candidates trained in full that a rank correlation is measured on; smaller first generations are joined."""
+"""Number of fully trained candidates that a rank correlation needs; smaller first generations are joined."""
 
 
 @dataclass(frozen=True)
 class Leg:
-    """The part of partial training that one stage is to train.
+    """The part of partial training that one stage trains.
 
     Args:
-        start: steps trained before.
+        start: number of steps trained before.
         end: the rung to pause at; at the last leg, the last step.
-        paused: for each candidate of the chunk, the `Outcome.paused` of its leg before; nothing at the start.
+        paused: for each candidate of the chunk, the `Outcome.paused` of its leg before; empty at the start.
     """
 
     start: int
@@ -41,18 +41,18 @@ RaceStage = Callable[[Chunk, Leg], list[Outcome]]
 
 
 def race(candidates: Sequence[Candidate], context: Context, stage: RaceStage) -> list[Outcome]:
-    """Train a generation leg by leg, and stop the worse half at each rung of `training.rungs` that may.
+    """Train a generation leg by leg, and stop the worse half at each rung of `training.rungs` that is allowed to.
 
-    Without rungs, and as long as none may stop anyone, this is one stage over the whole of partial training.
+    Without rungs, and while none may stop a candidate, this is one stage over the whole of partial training.
 
     Args:
         candidates: the generation.
-        context: as the evaluator got it.
+        context: the context of the evaluator.
         stage: a pure, picklable function of a chunk and a `Leg`, that trains from `leg.start` to `leg.end` by
             `engine.train(lanes, replace(engine.schedule, until=leg.end))`. From the second leg on
-            candidates have the losses of their outcomes. Its outcomes are evaluated ones whose `fitness` and `rungs`
-            are those of the run so far, `steps` and `seconds` of the leg alone, and `paused` what the next leg goes
-            on from. What diverged, or was rejected, is out.
+            candidates have the losses of their outcomes. Its outcomes have status evaluated, with `fitness` and
+            `rungs` of the run so far, `steps` and `seconds` of the leg alone, and in `paused` the state that the next
+            leg continues from. A candidate that diverged or was rejected takes no further part.
 
     Returns:
         Outcomes in the order of the candidates: of whole runs, or pruned.
@@ -89,12 +89,12 @@ def race(candidates: Sequence[Candidate], context: Context, stage: RaceStage) ->
     return [replace(found[candidate.id], paused=()) for candidate in candidates]
 
 
-# Which rungs may stop
+# Rungs that may stop candidates
 
 
 @dataclass(frozen=True)
 class _Rung:
-    """A rung: its step, its place in `training.rungs`, and how well it ranked `count` candidates."""
+    """A rung: its step, its index in `training.rungs`, and how well it ranked `count` candidates."""
 
     step: int
     place: int
@@ -103,7 +103,7 @@ class _Rung:
 
 
 def _open_rungs(context: Context) -> list[_Rung]:
-    """The rungs that may stop candidates of this generation."""
+    """Return the rungs that may stop candidates of this generation."""
     settings = context.engine.training
     steps = [(place, step) for place, step in enumerate(settings.rungs) if _late(step, settings.steps)]
     whole, generations = _first_whole(context)
@@ -111,14 +111,14 @@ def _open_rungs(context: Context) -> list[_Rung]:
         return []
     rungs = [_measured(place, step, whole) for place, step in steps]
     if generations == len(context.generations):
-        # The first generation that is raced.
+        # The first generation with racing.
         for rung in rungs:
             context.say(_verdict(rung))
     return [rung for rung in rungs if rung.correlation >= LEAST_CORRELATION]
 
 
 def _first_whole(context: Context) -> tuple[list[Outcome], int]:
-    """Outcomes of the first generations, as many as give enough of whole runs, and the number of generations."""
+    """Return the outcomes of as many first generations as give enough whole runs, and the number of generations."""
     whole: list[Outcome] = []
     for number, generation in enumerate(context.generations, start=1):
         found = (context.archive[i] for i in generation if i in context.archive)
@@ -133,7 +133,7 @@ def _late(rung: int, steps: int) -> bool:
 
 
 def _whole(outcome: Outcome, rungs: Sequence[int]) -> bool:
-    """Whether an outcome is of a whole run of its own."""
+    """Return whether an outcome is of a whole training run of its own, not cached or stopped."""
     return (
         outcome.status is Status.EVALUATED
         and outcome.fitness is not None
@@ -148,7 +148,7 @@ def _measured(place: int, step: int, whole: Sequence[Outcome]) -> _Rung:
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's rank correlation, ties at their mean rank; 0 where all values of a side are equal."""
+    """Compute Spearman's rank correlation, ties at their mean rank; 0 where all values of a side are equal."""
     import numpy as np
     from scipy.stats import rankdata
 
@@ -171,11 +171,11 @@ def _verdict(rung: _Rung) -> str:
     )
 
 
-# Whom they stop
+# Candidates that a rung stops
 
 
 def _survivors(paused: Mapping[int, Outcome], rung: _Rung, archive: Mapping[int, Outcome]) -> set[int]:
-    """The better half, ties in order of asking, and all that are as good as the best so far was at the rung."""
+    """Return the better half, ties in ask order, and all that are as good as the best so far was at the rung."""
     order = sorted(paused, key=lambda i: (paused[i].rungs[rung.place], i))
     chosen = set(order[: -(-len(order) // 2)])
     whole = [o for o in archive.values() if o.status is Status.EVALUATED and len(o.rungs) > rung.place]
@@ -186,7 +186,7 @@ def _survivors(paused: Mapping[int, Outcome], rung: _Rung, archive: Mapping[int,
 
 
 def _stopped(outcome: Outcome, step: int, left: int) -> Outcome:
-    """A candidate that goes no further; it costs its share of the steps that it would have taken in full."""
+    """Make the outcome of a stopped candidate; its cost is its share of the steps of a full run."""
     cost = outcome.steps / (outcome.steps + left)
     message = f"stopped at step {step}: among the worse half of its generation there"
     return replace(outcome, cost=cost, message=message)
@@ -197,7 +197,7 @@ def _stopped(outcome: Outcome, step: int, left: int) -> Outcome:
 
 @dataclass(frozen=True)
 class _Runner(Candidate):
-    """A candidate on its way."""
+    """A candidate whose training is not finished."""
 
     paused: Sequence[bytes] = ()
 
@@ -216,7 +216,7 @@ def _on_the_way(candidate: Candidate, outcome: Outcome) -> _Runner:
 
 @dataclass(frozen=True)
 class _LegStage:
-    """Stage: one leg of a chunk. What is on its way counts as pruned until it arrives."""
+    """Stage: train one leg of a chunk. Unfinished candidates have the status pruned until the last leg."""
 
     func: RaceStage
     start: int
@@ -240,12 +240,12 @@ class _LegStage:
 
 
 def _at(outcome: Outcome, reached: int) -> bool:
-    """Whether a candidate has come as far as a rung and may go on."""
+    """Return whether a candidate has reached a rung and can be trained further."""
     return outcome.status is Status.PRUNED and len(outcome.rungs) == reached
 
 
 def _joined(before: Outcome | None, leg: Outcome) -> Outcome:
-    """An outcome after one more leg."""
+    """Merge a candidate's earlier outcome with that of one more leg."""
     if before is None:
         return leg
     metrics = {**before.metrics, **leg.metrics}

@@ -1,4 +1,4 @@
-"""What a run writes besides the ledger: the leaderboard, the best loss, and the result."""
+"""Write the files of a run besides the ledger: the leaderboard, the best loss, and the result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Output:
 
     Args:
         directory: the run directory.
-        objects: the run's objects; replaced once the learning rate is known.
+        objects: the run's objects; updated once the learning rate is known.
     """
 
     def __init__(self, directory: RunDirectory, objects: RunObjects) -> None:
@@ -31,11 +31,11 @@ class Output:
         self._directory = directory
 
     def generation(self, state: SearchState) -> None:
-        """After each generation: the leaderboard."""
+        """Write the leaderboard; called after each generation."""
         write_leaderboard(self._directory.leaderboard, self._rows(state))
 
     def found_so_far(self, state: SearchState) -> None:
-        """The leaderboard and the best loss of the search, before or without a final round."""
+        """Write the leaderboard and the best loss of the search, before or without a final round."""
         if not state.outcomes:
             return
         self.generation(state)
@@ -46,14 +46,14 @@ class Output:
                                   f"not yet retrained")  # fmt: skip
 
     def final(self, result: Result) -> None:
-        """The returned loss and `result.json`."""
+        """Write the returned loss and `result.json`."""
         self._loss(result.loss, result.verdict)
         replace_text(self._directory.result, json.dumps(result.data, indent=2, allow_nan=False) + "\n")
 
     def _loss(self, loss: Loss, origin: str) -> None:
         engine, problem = self.objects.engine, self.objects.problem
         if isinstance(engine, SeveralTasks):
-            # The scale is each task's own; the first task's stands in the files that every run has.
+            # Each task has a scale of its own; the files that every run has contain the first task's.
             own = [engine.own([loss], task)[0] for task in engine.engines]
             for label, task, each in zip(engine.labels, engine.engines, own, strict=True):
                 file = self._directory.best_loss_py.with_stem(f"best_loss-{label}")
@@ -90,6 +90,6 @@ class Output:
 
 
 def _board(state: SearchState) -> Sequence[Outcome]:
-    """All outcomes but equivalents, the task loss among them, best first."""
+    """Return all outcomes but equivalents, best first, the task loss included."""
     task_loss = [state.outcomes[0]] if 0 in state.outcomes else []
     return sorted([*task_loss, *state.ranked], key=lambda outcome: outcome.rank_key)

@@ -1,4 +1,4 @@
-"""The contract kit: what every plugin must keep, checked in seconds, on a CPU, without a network.
+"""The contract kit: check the laws of a plugin's kind, in seconds, on a CPU, without network access.
 
 `check_plugin(cls)` returns findings and needs no pytest; `autoloss plugins check NAME` prints them. In a package's own
 tests, derive from the class of the kind and override one fixture:
@@ -41,7 +41,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is first asked for: the classes need pytest, the check does not."""
+    """Import a name when it is first used: the classes need pytest, `check_plugin` does not."""
     if name not in _HOMES:
         raise AttributeError(f"module 'automl_loss.testing' has no attribute {name!r}")
     return getattr(importlib.import_module(f"automl_loss.testing.{_HOMES[name]}"), name)

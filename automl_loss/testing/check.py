@@ -1,4 +1,4 @@
-"""All laws of a plugin's kind, checked one after the other."""
+"""Check all laws of a plugin's kind, one after the other."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from automl_loss.testing.law import Finding, Law, Subject
 
 
 def check_plugin(cls: type[Any], options: Mapping[str, Any] | None = None) -> list[Finding]:
-    """Check every law of the kind that a class is of.
+    """Check every law of a class's plugin kind.
 
     Args:
         cls: a plugin class.
-        options: of its `Config`; by default its defaults.
+        options: options of its `Config`; default: the defaults.
 
     Returns:
-        A finding for each law that is broken; empty for a sound plugin. Laws that could not be looked at, for lack of
+        A finding for each law that is broken; empty for a sound plugin. Laws that could not be checked, for lack of
         data, are findings with `skipped`.
 
     Raises:
-        PluginError: the class is of no plugin kind.
+        PluginError: the class belongs to no plugin kind.
 
     Example:
         >>> from autoloss_baselines.handcrafted import Handcrafted
@@ -38,7 +38,7 @@ def check_plugin(cls: type[Any], options: Mapping[str, Any] | None = None) -> li
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The laws look at small batches, where threads gain little and on a busy machine wait for each other."""
+    """Run a block with one thread: on small batches threads gain little, and on a busy machine they wait."""
     import torch
 
     threads = torch.get_num_threads()
@@ -50,10 +50,10 @@ def _one_thread() -> Iterator[None]:
 
 
 def kind_of(cls: type[Any]) -> PluginKind:
-    """The plugin kind of a class.
+    """Return the plugin kind of a class.
 
     Raises:
-        PluginError: it is of none.
+        PluginError: it belongs to none.
     """
     for kind, base in BASES.items():
         if isinstance(cls, type) and issubclass(cls, base):
@@ -63,7 +63,7 @@ def kind_of(cls: type[Any]) -> PluginKind:
 
 
 def laws_of(kind: PluginKind) -> tuple[Law, ...]:
-    """The laws of a kind, the common ones first."""
+    """Return the laws of a kind, the common ones first."""
     from automl_loss.testing import common, evaluators, executors, models, primitive_sets, strategies, tasks
 
     own = {

@@ -1,4 +1,4 @@
-"""Laws of every plugin kind."""
+"""Laws that hold for every plugin kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IMPORT_SECONDS = 60
     "Do what the sentence asks; `autoloss plugins new` writes a class that has them all.",
 )
 def complete(subject: Subject) -> str | None:
-    """See `check_class`."""
+    """Check the class by `check_class`."""
     cls = subject.cls
     plugin = Plugin(subject.kind, cls.__name__, "local", "", f"{cls.__module__}:{cls.__qualname__}")
     try:
@@ -37,7 +37,7 @@ def complete(subject: Subject) -> str | None:
     "Give each field a default that its own validators accept, and set `validate_default=True` while writing.",
 )
 def defaults(subject: Subject) -> str | None:
-    """The defaults pass the validators, too."""
+    """Validate the defaults, which pydantic does not check by itself."""
     config = subject.config()
     type(config).model_validate(config.model_dump())
     return None
@@ -49,7 +49,7 @@ def defaults(subject: Subject) -> str | None:
     "Use plain field types; where a type is no JSON, give it a validator and a serializer that are inverse.",
 )
 def json_round_trip(subject: Subject) -> str | None:
-    """By alias, as recipes do."""
+    """Write the defaults as JSON by alias, as recipes do, and read them back."""
     config = subject.config()
     again = type(config).model_validate_json(config.model_dump_json(by_alias=True))
     return None if again == config else f"{config!r} came back as {again!r}"
@@ -61,7 +61,7 @@ def json_round_trip(subject: Subject) -> str | None:
     "Define the class at the top level of an importable module, and do no work at import.",
 )
 def spawned(subject: Subject) -> str | None:
-    """A fresh interpreter with the same path unpickles the class."""
+    """Unpickle the class in a fresh interpreter with the same path."""
     try:
         data = pickle.dumps(subject.cls)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Base classes for the tests of a plugin: derive, override one fixture, and every law of the kind is a test."""
+"""Define base classes for the tests of a plugin; a derived class with one fixture tests every law of its kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Contract:
 
     @pytest.fixture
     def options(self) -> dict[str, Any]:
-        """Options of its `Config`, where the defaults will not do."""
+        """Options of its `Config`; override it where the defaults are not suitable."""
         return {}
 
     def _check(self, law: Law, plugin: type[Any], options: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ _BAD = ("mul(y, log(f))", "mul(y, 1)", "sub(f, f)")
 
 @cache
 def _engines() -> dict[str, TrainingEngine]:
-    """One task of each kind, and several tasks at once."""
+    """Make engines for one task of each kind, and for several tasks at once."""
     return small_engines()
 
 
@@ -46,7 +46,7 @@ def _outcomes(
 
 
 def _on_each(check: Callable[[Subject, str], str | None]) -> Callable[[Subject], str | None]:
-    """A check of a subject on every kind of engine."""
+    """Run a check on every kind of engine."""
 
     @wraps(check)
     def checked(subject: Subject) -> str | None:
@@ -66,7 +66,7 @@ def _on_each(check: Callable[[Subject, str], str | None]) -> Callable[[Subject],
 )
 @_on_each
 def order(subject: Subject, kind: str) -> str | None:
-    """Ids that do not begin at 1, and none at all."""
+    """Evaluate candidates whose ids do not start at 1, and an empty list."""
     candidates = [replace(c, id=c.id + 40) for c in _candidates(*_GOOD)]
     found = _outcomes(subject, candidates, kind)
     if not isinstance(found, list) or not all(isinstance(o, Outcome) for o in found):
@@ -83,7 +83,7 @@ def order(subject: Subject, kind: str) -> str | None:
 )
 @_on_each
 def bad_losses(subject: Subject, kind: str) -> str | None:
-    """Bad losses among good ones."""
+    """Evaluate bad losses among good ones."""
     broken = [
         replace(c, loss=c.loss.with_weights(tuple(math.nan for _ in c.loss.weights)))
         for c in _candidates(_GOOD[1])
@@ -103,7 +103,7 @@ def bad_losses(subject: Subject, kind: str) -> str | None:
 )
 @_on_each
 def fitness(subject: Subject, kind: str) -> str | None:
-    """Over good and bad losses."""
+    """Evaluate good and bad losses, and compare fitness with status."""
     for outcome in _outcomes(subject, _candidates(*_GOOD, *_BAD), kind):
         good = outcome.fitness is not None and math.isfinite(outcome.fitness)
         if outcome.status.completed != good:
@@ -118,7 +118,7 @@ def fitness(subject: Subject, kind: str) -> str | None:
 )
 @_on_each
 def deterministic(subject: Subject, kind: str) -> str | None:
-    """Twice."""
+    """Evaluate the same candidates twice."""
     first, again = (_outcomes(subject, _candidates(*_GOOD), kind) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         if (one.fitness, one.loss, one.status) != (other.fitness, other.loss, other.status):
@@ -132,7 +132,7 @@ def deterministic(subject: Subject, kind: str) -> str | None:
     "Give a function of the module's top level, its settings bound by `functools.partial`; no lambda, no method.",
 )
 def picklable(subject: Subject) -> str | None:
-    """Every stage."""
+    """Pickle every stage."""
     stages: list[Any] = []
     _outcomes(subject, _candidates(*_GOOD), stages=stages)
     for stage in stages:
@@ -150,7 +150,7 @@ def picklable(subject: Subject) -> str | None:
 )
 @_on_each
 def metrics(subject: Subject, kind: str) -> str | None:
-    """Of every outcome."""
+    """Check the metrics of every outcome."""
     for outcome in _outcomes(subject, _candidates(*_GOOD), kind):
         for name, value in outcome.metrics.items():
             if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, int | float):
@@ -164,7 +164,7 @@ def metrics(subject: Subject, kind: str) -> str | None:
     "Draw from `context.rng`.",
 )
 def randomness(subject: Subject) -> str | None:
-    """Over one generation."""
+    """Evaluate one generation, and compare the global random states."""
     _engines()
     return touched(lambda: _outcomes(subject, _candidates(*_GOOD)))
 

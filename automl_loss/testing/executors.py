@@ -23,12 +23,12 @@ _LOSSES = ("square(sub(y, f))", "mul(mul(-1, y), log(f))", "abs(sub(y, f))", "mu
 
 
 def _make(subject: Subject) -> Executor:
-    """One of version 1 is held to the laws of version 2 through the adapter that runs use."""
+    """Make the executor; one of version 1 is tested by the laws of version 2 through the adapter that runs use."""
     return current_version(subject.cls(subject.config(), threads=1))
 
 
 def square(number: int) -> int:
-    """Later items end first."""
+    """Square a number, with delays such that later items end first."""
     time.sleep(0.02 * max(0, 6 - number))
     return number * number
 
@@ -40,7 +40,7 @@ def _fail(number: int) -> int:
 
 
 def _children() -> set[int]:
-    """Processes below this one, where the system tells."""
+    """Return the ids of child processes, where the system provides them."""
     folder = Path(f"/proc/{os.getpid()}/task")
     if not folder.is_dir():
         return set()
@@ -48,7 +48,7 @@ def _children() -> set[int]:
 
 
 def _map(subject: Subject, function: Any, chunks: list[Any], deadline: float | None = None) -> list[Any]:
-    """What a fresh executor gives, as it comes."""
+    """Return the results of a fresh executor, in the order in which they come."""
     executor = _make(subject)
     try:
         return list(executor.map(function, chunks, deadline=deadline))
@@ -62,7 +62,7 @@ def _map(subject: Subject, function: Any, chunks: list[Any], deadline: float | N
     "Yield `(index, result)` for every chunk, its index being its place in `chunks`.",
 )
 def indices(subject: Subject) -> str | None:
-    """Chunks of which the first take longest."""
+    """Map over chunks of which the first take longest."""
     found = _map(subject, square, list(range(8)))
     right = all(isinstance(each, tuple) and len(each) == 2 for each in found)
     if right and sorted(found) == [(n, n * n) for n in range(8)]:
@@ -77,7 +77,7 @@ def indices(subject: Subject) -> str | None:
     "the whole process.",
 )
 def same_bits(subject: Subject) -> str | None:
-    """Tuning and training of small chunks."""
+    """Tune and train small chunks."""
     engine = small_engine()
     stage = partial(tune_and_train, engine)
     chunks = [(text,) for text in _LOSSES]
@@ -90,7 +90,7 @@ def same_bits(subject: Subject) -> str | None:
 
 
 def tune_and_train(engine: Engine, chunk: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """Weights and fitness of losses."""
+    """Return weights and fitness of losses."""
     tuned = [each.loss for each in engine.tune([SymbolicLoss(parse(text)) for text in chunk])]
     lanes = [Lane(loss, engine.lr, engine.search_seed(0)) for loss in engine.match_scale(tuned)]
     return [(loss.weights, run.fitness) for loss, run in zip(tuned, engine.train(lanes), strict=True)]
@@ -98,7 +98,7 @@ def tune_and_train(engine: Engine, chunk: tuple[str, ...]) -> list[tuple[Any, ..
 
 @law("no-items-no-results", "No chunks give no results.", "Return an empty iterator.")
 def empty(subject: Subject) -> str | None:
-    """None."""
+    """Map over no chunks."""
     found = _map(subject, square, [])
     return f"it gave {found}" if found else None
 
@@ -109,7 +109,7 @@ def empty(subject: Subject) -> str | None:
     "Catch what the function raises, yield `(index, Failure.of(error))`, and go on.",
 )
 def failures(subject: Subject) -> str | None:
-    """The third chunk fails."""
+    """Map a function that fails on the third chunk."""
     try:
         found = dict(_map(subject, _fail, list(range(4))))
     except Exception as error:
@@ -128,7 +128,7 @@ def failures(subject: Subject) -> str | None:
     "Accept `deadline`, and end a chunk that takes longer with a `Failure`.",
 )
 def deadline(subject: Subject) -> str | None:
-    """Chunks that end long before."""
+    """Map over chunks that end long before the deadline."""
     found = _map(subject, square, [7, 8], deadline=60.0)
     return None if sorted(found) == [(0, 49), (1, 64)] else f"the squares of 7 and 8 came as {found}"
 
@@ -139,7 +139,7 @@ def deadline(subject: Subject) -> str | None:
     "Shut workers down and wait for them.",
 )
 def closes(subject: Subject) -> str | None:
-    """Child processes, before and after."""
+    """Compare the child processes before and after."""
     before = _children()
     executor = _make(subject)
     list(executor.map(square, list(range(4))))
@@ -152,7 +152,7 @@ def closes(subject: Subject) -> str | None:
 
 
 def _left(before: set[int]) -> set[int]:
-    """New children that still work; helpers that libraries keep for the life of a process do not count."""
+    """Return new child processes that still run; helpers that libraries keep for a process's life do not count."""
     left = set()
     for pid in _children() - before:
         try:

@@ -1,4 +1,4 @@
-"""A law of a plugin kind, and a finding against it."""
+"""Define `Law`, a law of a plugin kind, and `Finding`, a breach of it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Finding:
     """A law that a plugin breaks.
 
     Args:
-        law: its name.
+        law: name of the law.
         says: the law, a sentence.
-        seen: what was seen instead.
-        remedy: how to mend it.
-        skipped: whether the law could not be looked at, which is no breach: the data are not on this machine.
+        seen: the behaviour observed instead.
+        remedy: how to repair the plugin.
+        skipped: whether the law could not be checked, which is no breach: the data are not on this machine.
     """
 
     law: str
@@ -38,10 +38,10 @@ class Subject:
     """The plugin under test.
 
     Args:
-        cls: its class.
-        kind: which kind.
-        options: in place of the defaults of its `Config`.
-        notes: what one law found out and others need, too; a law that finds nothing there looks for itself.
+        cls: the plugin class.
+        kind: the plugin kind.
+        options: options of its `Config`; others have their defaults.
+        notes: results that laws share; a law that finds no entry computes it.
     """
 
     cls: type[Any]
@@ -50,19 +50,19 @@ class Subject:
     notes: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def config(self) -> Any:
-        """A validated configuration."""
+        """Return the validated configuration."""
         return self.cls.Config(**self.options)
 
 
 @dataclass(frozen=True)
 class Law:
-    """One law.
+    """A law of a plugin kind.
 
     Args:
         name: short, with hyphens.
         says: the law, a sentence.
-        remedy: how to mend a plugin that breaks it.
-        look: says what was seen where the law is broken, and `None` where it is kept.
+        remedy: how to repair a plugin that breaks it.
+        look: returns the behaviour observed where the law is broken, and `None` where it is kept.
     """
 
     name: str
@@ -71,20 +71,20 @@ class Law:
     look: Callable[[Subject], str | None]
 
     def check(self, subject: Subject) -> Finding | None:
-        """A finding where the subject breaks the law; whatever the plugin raises on the way is one, too."""
+        """Return a finding if the subject breaks the law, or raises any exception; else `None`."""
         try:
             seen = self.look(subject)
         except KeyboardInterrupt:
             raise
         except MissingDataError as error:
             return Finding(self.name, self.says, str(error), "Get the data, and check again.", skipped=True)
-        except BaseException as error:  # a plugin's own code, SystemExit included
+        except BaseException as error:  # the plugin's own code may raise anything, SystemExit included
             seen = f"{type(error).__name__}: {error}"
         return None if seen is None else Finding(self.name, self.says, seen, self.remedy)
 
 
 def law(name: str, says: str, remedy: str) -> Callable[[Callable[[Subject], str | None]], Law]:
-    """Make a law of a function."""
+    """Decorate a function as the check of a law."""
 
     def make(look: Callable[[Subject], str | None]) -> Law:
         return Law(name, says, remedy, look)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((6,), (3, 8, 8), (1, 28, 28), (3, 32, 32), (12, 5))
-"""Rows, images from small to usual, sequences. The first that a model takes will do: the laws are the same for all."""
+"""Shapes of rows, images and sequences. The first that a model takes is used: the laws are the same for all."""
 _ROWS = 3
 _CLASSES = 4
 
@@ -25,7 +25,7 @@ def _make(subject: Subject) -> ModelFactory:
 
 
 def _shape(subject: Subject) -> tuple[int, ...]:
-    """The first of some usual shapes that the model takes."""
+    """Return the first of some common input shapes that the model takes."""
     if "shape" not in subject.notes:
         subject.notes["shape"] = _first_shape(subject)
     shape: tuple[int, ...] = subject.notes["shape"]
@@ -41,7 +41,7 @@ def _first_shape(subject: Subject) -> tuple[int, ...]:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 _make(subject).build(shape, _CLASSES).eval()(torch.zeros(2, *shape))
             return shape
-        except Exception as error:  # a model may refuse what it is not made for
+        except Exception as error:  # a model may refuse shapes that it is not made for
             said.append(f"{shape}: {type(error).__name__}: {error}")
     raise AutolossError("it takes none of the usual input shapes; " + "; ".join(said)[:400])
 
@@ -67,7 +67,7 @@ def _batch(shape: tuple[int, ...]) -> Any:
     "End with a linear layer of `output_dim` units.",
 )
 def outputs(subject: Subject) -> str | None:
-    """Shape, finiteness, and that rows are no probabilities."""
+    """Check the outputs' shape and finiteness, and that rows are not probabilities."""
     import torch
 
     module, shape = _build(subject, 0)
@@ -97,7 +97,7 @@ def _is_sigmoid(module: Any) -> bool:
     "Initialise by torch's own generator, which the engine seeds and puts back, and by no other.",
 )
 def seeded(subject: Subject) -> str | None:
-    """Two builds of one seed, one of another."""
+    """Build twice with one seed and once with another."""
     import torch
 
     first, again, other = (list(_build(subject, seed)[0].parameters()) for seed in (1, 1, 2))
@@ -114,7 +114,7 @@ def seeded(subject: Subject) -> str | None:
     "Make the module in `build`, and keep none in `self`.",
 )
 def fresh(subject: Subject) -> str | None:
-    """Two builds of one factory."""
+    """Build twice by one factory."""
     import torch
 
     shape = _shape(subject)
@@ -134,7 +134,7 @@ def fresh(subject: Subject) -> str | None:
     "Keep statistics of the batch to training mode, as BatchNorm does.",
 )
 def rows(subject: Subject) -> str | None:
-    """A batch, and all of it but the last row."""
+    """Compare the outputs of a batch with those of the batch without its last row."""
     import torch
 
     module, shape = _build(subject, 0)
@@ -154,7 +154,7 @@ def rows(subject: Subject) -> str | None:
     "Use layers that torch.vmap has a rule for; others, LSTM say, are trained one by one, several times slower.",
 )
 def batchable(subject: Subject) -> str | None:
-    """Two networks in the engine, beside each alone."""
+    """Train two networks as one batch in the engine, and each alone."""
     import torch
 
     from automl_loss.engine.network.network import Network, State
@@ -179,7 +179,7 @@ def batchable(subject: Subject) -> str | None:
     "Leave `requires_grad` on, and compute on tensors throughout.",
 )
 def trainable(subject: Subject) -> str | None:
-    """One backward pass."""
+    """Run one backward pass."""
     import torch
 
     module, shape = _build(subject, 0)
@@ -200,7 +200,7 @@ def trainable(subject: Subject) -> str | None:
     "Initialise by torch.",
 )
 def randomness(subject: Subject) -> str | None:
-    """Python's and numpy's."""
+    """Build a network, and compare the random states of Python and numpy."""
     import torch
 
     shape = _shape(subject)

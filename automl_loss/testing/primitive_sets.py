@@ -43,7 +43,7 @@ def _functions(subject: Subject) -> Iterator[tuple[Primitive, Any]]:
     "Rename one of the two; a word is known by its name alone.",
 )
 def names(subject: Subject) -> str | None:
-    """Names and arities."""
+    """Check names and arities."""
     words = _make(subject)
     everyone = [word.name for word in (*words.functions, *words.terminals)]
     for name in everyone:
@@ -61,7 +61,7 @@ def names(subject: Subject) -> str | None:
     'Add `*standard_primitives("y", "f")` to the terminals.',
 )
 def inputs(subject: Subject) -> str | None:
-    """Both."""
+    """Look for both terminals."""
     missing = [name for name in ("y", "f") if name not in [word.name for word in _make(subject).terminals]]
     return f"{' and '.join(missing)} is missing" if missing else None
 
@@ -72,7 +72,7 @@ def inputs(subject: Subject) -> str | None:
     "Work elementwise, and make constants with `torch.full_like` or Python numbers.",
 )
 def shapes(subject: Subject) -> str | None:
-    """In single and double precision."""
+    """Evaluate in single and double precision."""
     import torch
 
     for word, function in _functions(subject):
@@ -91,7 +91,7 @@ def shapes(subject: Subject) -> str | None:
     "Protect it: log(|x| + 1e-7), x / sqrt(1 + z^2), exp of a capped argument.",
 )
 def closed(subject: Subject) -> str | None:
-    """Arguments up to 1e4, in single and double precision."""
+    """Evaluate on arguments up to 1e4, in single and double precision."""
     import torch
 
     for word, function in _functions(subject):
@@ -109,7 +109,7 @@ def closed(subject: Subject) -> str | None:
     "Keep infinite slopes out: clamp before a root or a power, and mind that torch.where differentiates both branches.",
 )
 def finite_gradient(subject: Subject) -> str | None:
-    """By autograd."""
+    """Differentiate by autograd."""
     import torch
 
     for word, function in _functions(subject):
@@ -142,7 +142,7 @@ def _at(arguments: list[Tensor], bad: Tensor) -> str:
     "Let autograd differentiate; a custom backward must be the derivative.",
 )
 def right_gradient(subject: Subject) -> str | None:
-    """Central differences in double precision on fixed random points."""
+    """Compare with central differences in double precision on fixed random points."""
     import torch
 
     step = 1e-6
@@ -171,7 +171,7 @@ def right_gradient(subject: Subject) -> str | None:
     'Write it with {0} and {1} for the arguments, as in "torch.tanh({0})".',
 )
 def source(subject: Subject) -> str | None:
-    """Evaluated on the same points."""
+    """Evaluate function and source on the same points."""
     import torch
 
     for word, function in _functions(subject):
@@ -192,7 +192,7 @@ def source(subject: Subject) -> str | None:
     "Leave `opcode` out: torch evaluates the function then, more slowly.",
 )
 def kernel(subject: Subject) -> str | None:
-    """Values of one-word losses."""
+    """Compare the values of losses of a single function."""
     import torch
 
     from automl_loss.engine.kernels import CompiledKernel
@@ -218,7 +218,7 @@ def kernel(subject: Subject) -> str | None:
     "Set `commutative=False`.",
 )
 def commutative(subject: Subject) -> str | None:
-    """On all pairs of points."""
+    """Evaluate on all pairs of points, in both orders."""
     import torch
 
     for word, function in _functions(subject):
@@ -238,7 +238,7 @@ def commutative(subject: Subject) -> str | None:
     "Use names without spaces, commas and brackets.",
 )
 def readable(subject: Subject) -> str | None:
-    """One expression a function."""
+    """Write and parse one expression for each function."""
     words = _make(subject)
     for word in words.functions:
         one = Expression(word, (Expression(words["f"]), Expression(words["y"]))[: word.arity])
@@ -253,7 +253,7 @@ def readable(subject: Subject) -> str | None:
     "Draw in `sample`, from the generator that it is handed.",
 )
 def randomness(subject: Subject) -> str | None:
-    """Of all words."""
+    """Evaluate all functions, and compare the global random states."""
     import torch
 
     return touched(

@@ -1,4 +1,4 @@
-"""Global random state: which generators a piece of work draws from."""
+"""Find the global random generators that a function draws from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 
 def touched(work: Callable[[], Any], *, torch_too: bool = True) -> str | None:
-    """Names of the global generators that work moved, as a sentence; `None` when it moved none."""
+    """Call a function; return a sentence with the global generators whose state it changed, or `None`."""
     import torch
 
     kept = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
-    # A state that no one has reason to set: work that seeds a generator is seen, too.
+    # An unlikely state, so that a function that seeds a generator is detected, too.
     random.seed(922337203685)
     np.random.seed(2718281828)  # noqa: NPY002
     torch.manual_seed(577215664)

@@ -1,4 +1,4 @@
-"""Writes a new plugin package: `autoloss plugins new KIND NAME`."""
+"""Write a new plugin package, for `autoloss plugins new KIND NAME`."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ _DEPENDENCIES: dict[PluginKind, tuple[str, ...]] = {
     "model": ("torch",),
     "executor": ("loky",),
 }
-"""What the templates import beside automl-loss and pydantic, which it brings along."""
+"""Packages that the templates import beside automl-loss and its own requirement pydantic."""
 
 
 def write_package(kind: PluginKind, name: str, folder: Path | None = None) -> list[Path]:
-    """Write a package with one plugin that does something real: it installs, keeps every law and runs untouched.
+    """Write a package with one working plugin, which installs, keeps every law and runs without changes.
 
     Args:
-        kind: of the plugin.
-        name: as recipes will write it; lower case, with hyphens.
-        folder: to write into, absent or empty; default: one of the package's name in the working directory.
+        kind: the plugin kind.
+        name: the name for recipes; lower case, with hyphens.
+        folder: target folder, missing or empty; default: one with the package's name in the working directory.
 
     Returns:
-        The files.
+        Paths of the files.
 
     Raises:
-        RecipeError: the name will not do, or the folder is not empty.
+        RecipeError: the name is not valid, or the folder is not empty.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise RecipeError(

@@ -1,4 +1,4 @@
-"""A task and a network that train in a moment, for laws that need an engine."""
+"""Small tasks and a small network that train in a moment, for laws that need an engine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Clouds(Task):
-    """Three Gaussian clouds in the plane."""
+    """Classification of three Gaussian clouds in the plane."""
 
     def problem(self) -> Problem:
-        """Classification by error."""
+        """State classification, judged by error."""
         return Problem.classification((2,), 3)
 
     def splits(self, seed: int) -> Splits:
@@ -45,10 +45,10 @@ class Clouds(Task):
 
 
 class Slope(Task):
-    """A noisy line."""
+    """Regression of a noisy line."""
 
     def problem(self) -> Problem:
-        """Regression by squared error."""
+        """State regression, judged by squared error."""
         return Problem.regression((2,), 1)
 
     def splits(self, seed: int) -> Splits:
@@ -70,14 +70,14 @@ class Line(ModelFactory):
     """A linear model."""
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """One layer."""
+        """Make one linear layer."""
         from torch import nn
 
         return nn.Linear(input_shape[0], output_dim)
 
 
 def small_engine(task: type[Task] = Clouds, seed: int = 0) -> Engine:
-    """An engine on one of them."""
+    """Make an engine on a small task."""
     from automl_loss.engine.engine import Engine
     from automl_loss.engine.engine_spec import EngineSpec
     from automl_loss.engine.settings import TrainingSettings, TuningSettings
@@ -88,7 +88,7 @@ def small_engine(task: type[Task] = Clouds, seed: int = 0) -> Engine:
 
 
 def small_engines() -> dict[str, TrainingEngine]:
-    """Engines that an evaluator may be handed, by what they stand for."""
+    """Make an engine of each kind that an evaluator may be given, by name of the kind."""
     from automl_loss.engine.several_tasks import SeveralTasks
 
     several = SeveralTasks([small_engine(), small_engine(seed=1)], ["one", "other"], [0.1, 0.1])
@@ -100,7 +100,7 @@ def _model() -> ModelFactory:
 
 
 def context_of(engine: TrainingEngine, stages: list[Any]) -> Context:
-    """A context that runs stages in this process, and keeps them."""
+    """Make a context that runs stages in this process, and appends them to `stages`."""
 
     def inline(stage: Any, candidates: Sequence[Any]) -> Iterator[Outcome]:
         stages.append(stage)

@@ -33,7 +33,7 @@ Teller = Callable[[Sequence[Candidate]], list[Outcome]]
 
 
 class _Words(PrimitiveSet):
-    """The words that every installation has."""
+    """Primitives of the standard vocabulary."""
 
     @property
     def functions(self) -> Any:
@@ -45,7 +45,7 @@ class _Words(PrimitiveSet):
 
 
 def applicable(subject: Subject) -> list[Problem]:
-    """The problems that the strategy says it applies to."""
+    """Return the problems that the strategy applies to by its own `check`."""
     return [problem for problem in PROBLEMS if not subject.cls.check(subject.config(), problem)]
 
 
@@ -55,17 +55,17 @@ def _make(subject: Subject, problem: Problem, seed: int = 0) -> SearchStrategy:
 
 
 def _fitness(candidate: Candidate) -> float:
-    """A number of the candidate alone, so that tells are the same whoever makes them."""
+    """Compute a fitness from the candidate alone, so that equal candidates are told the same."""
     return 0.1 + (sum(map(ord, candidate.loss.key)) % 97) / 100.0
 
 
 def mixed(candidates: Sequence[Candidate]) -> list[Outcome]:
-    """Outcomes of many statuses."""
+    """Make outcomes of many statuses."""
     return [outcome_of(candidate, _STATUSES[i % len(_STATUSES)]) for i, candidate in enumerate(candidates)]
 
 
 def outcome_of(candidate: Candidate, status: Status) -> Outcome:
-    """An outcome of a status."""
+    """Make an outcome of a status."""
     if candidate.rejected is not None:
         status = Status.REJECTED
     return Outcome(
@@ -106,7 +106,7 @@ def _course(strategy: SearchStrategy) -> list[list[str]]:
     "Return reasons, each with its remedy, and [] where there are none.",
 )
 def check_speaks(subject: Subject) -> str | None:
-    """On each kind of problem."""
+    """Call `check` with each kind of problem."""
     for problem in PROBLEMS:
         found = subject.cls.check(subject.config(), problem)
         if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
@@ -120,7 +120,7 @@ def check_speaks(subject: Subject) -> str | None:
     "Return `list[Candidate]`; `[]` says that the strategy is done, and a run would end at once.",
 )
 def asks(subject: Subject) -> str | None:
-    """The first ask."""
+    """Ask once."""
     for problem in applicable(subject):
         found = _make(subject, problem).ask()
         if not isinstance(found, list) or not all(isinstance(c, Candidate) for c in found):
@@ -150,7 +150,7 @@ def ids(subject: Subject) -> str | None:
     "Draw from `self.rng` alone, and iterate over nothing whose order varies, such as a set.",
 )
 def replay(subject: Subject) -> str | None:
-    """Two instances, and a third that is told what went through JSON."""
+    """Run two instances, and a third that is told outcomes written to JSON and read back."""
     for problem in applicable(subject):
         first, again = _course(_make(subject, problem)), _course(_make(subject, problem))
         if first != again:
@@ -184,7 +184,7 @@ def _difference(first: list[list[str]], again: list[list[str]], problem: Problem
     "Keep what was asked, and draw again; `canonical_key` says when two expressions are the same.",
 )
 def no_duplicates(subject: Subject) -> str | None:
-    """Within a generation."""
+    """Compare the candidates within each generation."""
     for problem in applicable(subject):
         for number, generation in enumerate(_asks(_make(subject, problem), mixed)):
             keys = [(c.loss.key, *sorted(c.overrides.items())) for c in generation]
@@ -200,7 +200,7 @@ def no_duplicates(subject: Subject) -> str | None:
     "Ask an outcome for `status.completed` before its fitness; `rank_key` orders all of them.",
 )
 def every_status(subject: Subject) -> str | None:
-    """A generation of each status, and the next ask."""
+    """Tell a generation of each status, and ask again."""
     for problem in applicable(subject):
         for status in Status:
             strategy = _make(subject, problem)
@@ -218,7 +218,7 @@ def every_status(subject: Subject) -> str | None:
     "Remember that the strategy is done.",
 )
 def done(subject: Subject) -> str | None:
-    """Where the end is near enough to be seen."""
+    """Ask up to a limit, and ask again after the first []."""
     strategy = _make(subject, applicable(subject)[0])
     total = 0
     while total < _MOST_ASKS:
@@ -248,7 +248,7 @@ def randomness(subject: Subject) -> str | None:
     "Keep state in `self`, made in `__init__`, and none in the class or the module.",
 )
 def share_nothing(subject: Subject) -> str | None:
-    """Two that take turns ask what each asks alone."""
+    """Compare two instances that take turns with each alone."""
     for problem in applicable(subject):
         alone = _course(_make(subject, problem))
         one, two = _make(subject, problem), _make(subject, problem, seed=1)
@@ -271,7 +271,7 @@ def share_nothing(subject: Subject) -> str | None:
     "Use `SymbolicLoss`, `HandcraftedLoss` or `NeuralLoss`, or write a `Loss` after their example.",
 )
 def losses(subject: Subject) -> str | None:
-    """Values on a small batch; parts that are not finite are the filters' business."""
+    """Compute values on a small batch; values that are not finite are left to the filters."""
     import torch
 
     for problem in applicable(subject):

@@ -28,7 +28,7 @@ def _parts(task: Task, seed: int = _SEED) -> dict[str, Split]:
 
 
 def _prepared(split: Split) -> npt.NDArray[Any]:
-    """The first rows as networks see them."""
+    """Return the first rows, prepared as networks see them."""
     import torch
 
     x = split.x[:_ROWS]
@@ -47,7 +47,7 @@ def _same(one: Split, other: Split) -> bool:
     "Give float32 inputs `(rows, *input_shape)`; int64 class indices from 0, or float32 targets `(rows, outputs)`.",
 )
 def shapes(subject: Subject) -> str | None:
-    """All three splits."""
+    """Check all three splits."""
     task = _make(subject)
     problem = task.problem()
     for name, split in _parts(task).items():
@@ -72,7 +72,7 @@ def shapes(subject: Subject) -> str | None:
     "Draw from `automl_loss.generator(seed, ...)` alone.",
 )
 def deterministic(subject: Subject) -> str | None:
-    """Twice from one task, once from another."""
+    """Make the splits twice by one task and once by another."""
     task = _make(subject)
     first, again, other = _parts(task), _parts(task), _parts(_make(subject))
     for name in first:
@@ -89,7 +89,7 @@ def deterministic(subject: Subject) -> str | None:
     "Permute once, and cut; a row that was trained on tests nothing.",
 )
 def disjoint(subject: Subject) -> str | None:
-    """Rows by their bytes; a few equal rows are what real data hold."""
+    """Compare rows by their bytes; a few equal rows are allowed, as real data have some."""
     parts = {
         name: [
             row.tobytes() + np.asarray(target).tobytes()
@@ -113,7 +113,7 @@ def disjoint(subject: Subject) -> str | None:
     "Fit the scaler on `x[train]`, then transform all three.",
 )
 def scaler(subject: Subject) -> str | None:
-    """Columns that are standard over all rows, and not over the training rows, were scaled before the split."""
+    """Find columns that are standardised over all rows, but not over the training rows."""
     found = _parts(_make(subject))
     parts = {name: _prepared(split).reshape(min(len(split), _ROWS), -1) for name, split in found.items()}
     train, everything = (
@@ -136,7 +136,7 @@ def scaler(subject: Subject) -> str | None:
     "Stratify the split by class.",
 )
 def classes(subject: Subject) -> str | None:
-    """In classification."""
+    """Count the classes of the training rows, in classification."""
     task = _make(subject)
     problem = task.problem()
     if not problem.is_classification:
@@ -151,7 +151,7 @@ def classes(subject: Subject) -> str | None:
     "Draw from `automl_loss.generator(seed, ...)`; hand scikit-learn a `random_state`.",
 )
 def randomness(subject: Subject) -> str | None:
-    """Of all splits."""
+    """Make all splits, and compare the global random states."""
     return touched(lambda: _parts(_make(subject)))
 
 
@@ -161,7 +161,7 @@ def randomness(subject: Subject) -> str | None:
     "Copy what is cached in the class or the module before handing it out, or make it read-only.",
 )
 def share_nothing(subject: Subject) -> str | None:
-    """Writes into the training inputs of one task."""
+    """Write into the training inputs of one task, and compare another's."""
     one, two = _make(subject), _make(subject)
     before = _prepared(two.splits(_SEED).train).copy()
     split = one.splits(_SEED).train

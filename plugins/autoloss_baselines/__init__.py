@@ -1,1 +1,1 @@
-"""Strategies without a search space of their own: the losses that people use already."""
+"""Baseline strategies, which propose known handcrafted losses: `handcrafted` and `parametric`."""

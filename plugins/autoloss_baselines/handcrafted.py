@@ -1,4 +1,4 @@
-"""Strategy `handcrafted`: the known losses, side by side."""
+"""Strategy `handcrafted`, which evaluates the known losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from automl_loss import (
 
 
 class Handcrafted(SearchStrategy):
-    """Every handcrafted loss that suits the problem, in one generation: what a found loss must beat.
+    """Proposes every handcrafted loss that suits the problem, in one generation, as baselines for a found loss.
 
     The task loss is not among them, as it is trial 0 of every run.
     """
@@ -55,7 +55,7 @@ class Handcrafted(SearchStrategy):
 
     @classmethod
     def check(cls, config: Any, problem: Problem) -> list[str]:
-        """Each name in `losses` that names no loss of the problem's, with what is accepted."""
+        """Return a message for each name in `losses` that is no loss of the problem, with the accepted names."""
         if config.losses is None:
             return []
         keys = ", ".join(loss.key for loss in [*_alternatives(problem), *published_losses(problem)])
@@ -71,7 +71,7 @@ class Handcrafted(SearchStrategy):
         ]
 
     def ask(self) -> list[Candidate]:
-        """All losses at once; then `[]`."""
+        """Return all losses at once; then `[]`."""
         if self._asked:
             return []
         self._asked = True
@@ -87,15 +87,15 @@ class Handcrafted(SearchStrategy):
         ]
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Nothing is learned."""
+        """Ignore the outcomes."""
 
 
 def _alternatives(problem: Problem) -> list[HandcraftedLoss]:
-    """The problem's handcrafted losses without the task loss."""
+    """Return the problem's handcrafted losses without the task loss."""
     return [loss for loss in catalogue(problem) if loss.name != problem.task_loss]
 
 
 def _named(name: str, problem: Problem) -> list[HandcraftedLoss]:
-    """The losses of a family, or the one of a key."""
+    """Return the losses of a family, or the one of a key."""
     known = [*_alternatives(problem), *published_losses(problem)]
     return [loss for loss in known if name in (loss.name, loss.key)]

@@ -1,4 +1,4 @@
-"""Strategy `parametric`: loss families and their parameters, by a tree-structured Parzen estimator."""
+"""Strategy `parametric`, which searches loss families and their parameters by a tree-structured Parzen estimator."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _RANGES: dict[str, dict[str, tuple[float, float, bool]]] = {
     "student_t": {"nu": (0.3, 30.0, True)},
     "pinball": {"tau": (0.05, 0.95, False)},
 }
-"""Least, greatest, and whether the scale is logarithmic. Ranges hold the settings that the families' papers use."""
+"""Minimum, maximum, and whether the scale is logarithmic. Ranges contain the settings of the families' papers."""
 _LR_FACTORS = (0.1, 10.0)
 
 
 class Parametric(SearchStrategy):
-    """Searches the known families of losses and their parameters by Optuna's TPE: what a found loss competes with.
+    """Searches the known families of losses and their parameters by Optuna's TPE, as a baseline for a found loss.
 
     A family's parameters are sampled under that family alone. Families without any are asked once, at the beginning,
     unless the learning rate is searched, which makes them differ. Candidates that fail are told as such.
@@ -68,7 +68,7 @@ class Parametric(SearchStrategy):
         self._seen: set[tuple[object, ...]] = set()
 
     def ask(self) -> list[Candidate]:
-        """The sampler's next proposals, none asked before; `[]` after the last generation."""
+        """Return the sampler's next proposals, none asked before; `[]` after the last generation."""
         if self._generation >= self.config.generations:
             return []
         self._asked = []
@@ -98,7 +98,7 @@ class Parametric(SearchStrategy):
         return candidates
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Fitness, or that there is none."""
+        """Tell the sampler each fitness, or that there is none."""
         for trial, outcome in zip(self._asked, outcomes, strict=True):
             if trial is None:
                 continue
@@ -123,7 +123,7 @@ class Parametric(SearchStrategy):
 
 
 def _study(seed: int) -> optuna.Study:
-    """A study in memory, made without a word."""
+    """Make a study in memory, without Optuna's log messages."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -1,1 +1,1 @@
-"""Shipped evaluators: `bilevel` tunes a loss before it trains under it, `partial-training` trains alone."""
+"""Shipped evaluators: `bilevel` tunes a loss before training under it, `partial-training` only trains."""

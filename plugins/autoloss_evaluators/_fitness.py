@@ -1,4 +1,4 @@
-"""Fitness by partial training, raced at the recipe's rungs, and on more seeds for the best of a generation."""
+"""Compute fitness by partial training, raced at the recipe's rungs, on more seeds for a generation's best."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -
     if not settings.top_seeds or not completed:
         return first
     top = {outcome.id: outcome for outcome in completed[: settings.top(len(first))]}
-    # Each further run is an item of its own, so that workers share the runs of one candidate, too.
+    # Each further run is an item of its own, so that the runs of one candidate can be divided among workers.
     again = [
         _Again(c.id, top[c.id].loss, c.generation, c.parents, c.overrides, None, seed)
         for seed in range(settings.seeds, settings.seeds + settings.top_seeds)
@@ -48,7 +48,7 @@ def evaluate(candidates: Sequence[Candidate], context: Context, *, tune: bool) -
 
 @dataclass(frozen=True)
 class _Again(Candidate):
-    """A candidate whose loss is final, on a further seed."""
+    """A candidate whose loss is final, to be trained on a further seed."""
 
     seed: int = 0
 
@@ -56,7 +56,7 @@ class _Again(Candidate):
 def _tune_and_train(
     engine: TrainingEngine, tune: bool, chunk: tuple[Candidate, ...], leg: Leg
 ) -> list[Outcome]:
-    """Stage: the candidates of a chunk, tuned, set to scale and trained on the search's common seeds.
+    """Stage: tune, scale and train the candidates of a chunk on the search's common seeds.
 
     After the first leg their losses are final.
     """
@@ -84,7 +84,7 @@ def _tune_and_train(
 
 
 def _tuned(engine: TrainingEngine, chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Tuned]:
-    """Each loss tuned for as many steps as its candidate asks for, or as the recipe says."""
+    """Tune each loss for the candidate's own number of steps, or else the recipe's."""
     asked = [int(steps) if (steps := c.overrides.get("tuning_steps")) else None for c in chunk]
     results: dict[int, Tuned] = {}
     for steps in dict.fromkeys(asked):
@@ -98,13 +98,13 @@ def _with_losses(chunk: Sequence[Candidate], losses: Sequence[Loss]) -> list[Can
 
 
 def _refused(candidate: Candidate) -> Outcome:
-    """A loss that was tuned in vain: its tuning was paid for."""
+    """Make the outcome of a loss that is rejected after tuning; it costs 1, as it was tuned."""
     message = "after tuning, optimising free outputs under it does not improve the metric"
     return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=message, cost=1.0)
 
 
 def _train_again(engine: TrainingEngine, chunk: tuple[Candidate, ...]) -> list[Outcome]:
-    """Stage: one more run each of candidates whose losses are final."""
+    """Stage: train candidates whose losses are final, one more run each."""
     lanes = [
         Lane(again.loss, again.lr(engine.lr), engine.search_seed(again.seed))
         for again in chunk
@@ -137,7 +137,7 @@ def _train(
 
 
 def _outcome(candidate: Candidate, results: Sequence[Trained], start: int) -> Outcome:
-    """The mean over a candidate's runs; diverged when one of them did."""
+    """Make an outcome from the mean over a candidate's runs; it is diverged when one of them is."""
     finite = [r for r in results if r.fitness is not None and r.last is not None]
     steps, seconds = float(sum(r.steps - start for r in results)), sum(r.seconds for r in results)
     if len(finite) < len(results):
@@ -161,7 +161,7 @@ def _outcome(candidate: Candidate, results: Sequence[Trained], start: int) -> Ou
 
 
 def _average(first: Outcome, more: Sequence[Outcome], runs: int) -> Outcome:
-    """One outcome from `runs` runs, and one run each, of the same loss."""
+    """Average an outcome of `runs` runs with outcomes of one run each, of the same loss."""
     steps = first.steps + sum(outcome.steps for outcome in more)
     seconds = first.seconds + sum(outcome.seconds for outcome in more)
     diverged = next((outcome for outcome in more if outcome.fitness is None), None)

@@ -1,4 +1,4 @@
-"""Evaluator `bilevel`: meta-gradient tuning of a loss's weights, then partial training."""
+"""Evaluator `bilevel`, which tunes a loss's weights by meta-gradients, then trains partially."""
 
 from __future__ import annotations
 

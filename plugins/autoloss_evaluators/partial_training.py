@@ -1,4 +1,4 @@
-"""Evaluator `partial-training`: trains a fresh network under each loss as it is."""
+"""Evaluator `partial-training`, which trains a fresh network under each loss without tuning."""
 
 from __future__ import annotations
 

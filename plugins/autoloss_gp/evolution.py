@@ -1,4 +1,4 @@
-"""Generational genetic programming over losses, without saying how their weights are set."""
+"""Define generational genetic programming over losses, with weights left to subclasses and evaluators."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class GeneticProgramming(ExpressionStrategy):
     """Evolves expressions by tournaments, one-point crossover and uniform mutation.
 
     Parents are selected from a population of survivors and offspring. Survivors are the elite and the
-    copies of the generation before. They keep the outcome they have and are not asked again: they take a
-    place in the population, and nothing from the budget. So later generations ask for fewer than
+    copies of the generation before. They keep their outcome and are not asked again: they count towards the
+    size of the population, and cost nothing from the budget. So later generations ask for fewer than
     `population` losses.
 
-    Each remaining place goes, by chance, to
+    Each remaining member is made, at random, by
         crossover: of two tournament winners, the first receives a subtree of the second;
         mutation:  of one winner, a subtree is replaced by a random one;
         copy:      one winner survives.
     Offspring are repaired (`repair`); one that is then above the height limit is replaced by its first
     parent. Offspring that the run has asked before, in this generation or an earlier one, are mutated
-    again, up to `TRIES` times; after that the place goes to a random expression.
+    again, up to `TRIES` times; after that they are replaced by a random expression.
 
-    While nothing in the population has completed, ranks say nothing, and the next generation is random.
+    While no member of the population has completed, ranks carry no information, and the next generation is random.
     """
 
     class Config(ExpressionStrategy.Config):
@@ -85,7 +85,7 @@ class GeneticProgramming(ExpressionStrategy):
         self._population: list[Individual] = []
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Survivors and the individuals told are the population that the next generation descends from."""
+        """Set the population, the parents of the next generation, to the survivors and the individuals told."""
         told = [Individual(self._asked[outcome.id], outcome) for outcome in outcomes]
         self._population = [*self._survivors, *told]
 
@@ -96,7 +96,7 @@ class GeneticProgramming(ExpressionStrategy):
         return known + self._random_proposals(self.config.population - len(known))
 
     def _known_proposals(self) -> list[Proposal]:
-        """Known losses that the primitive set can say, up to half of the population."""
+        """Return known losses that the primitive set can express, up to half of the population."""
         texts = known_losses(self.problem, prior="prior" in self.primitives).values()
         sayable = (text for text in texts if all(word in self.primitives for word in _WORD.findall(text)))
         expressions = (parse(text, self.primitives) for text in sayable)
@@ -115,7 +115,7 @@ class GeneticProgramming(ExpressionStrategy):
                 proposals.append(self._mutate())
             else:
                 self._survivors += self._select(1)
-        if not proposals:  # every place fell to a copy, and a generation must ask something
+        if not proposals:  # every member is a copy, and a generation must ask at least one
             proposals.append(self._mutate())
         return [proposal for proposal in proposals if proposal is not None]
 
@@ -135,11 +135,11 @@ class GeneticProgramming(ExpressionStrategy):
         return self._settle(mutate(parent, self._trees, self.config.mutation_depth, self.rng), parent)
 
     def _settle(self, child: Expression, parent: Expression) -> Expression:
-        """The child with y and f and within the height limit."""
+        """Repair the child to contain y and f, and keep it within the height limit."""
         return within_height(repair(child, self.primitives, self.rng), parent, self.config.max_height)
 
     def _proposal(self, child: Expression, parents: tuple[Individual, ...]) -> Proposal | None:
-        """The child if it is new to the run, else a mutant of it, else a random expression, else `None`."""
+        """Propose the child if it is new to the run, else a mutant of it, else a random expression, else `None`."""
         ids = tuple(dict.fromkeys(parent.id for parent in parents))
         for _ in range(TRIES):
             if self._novelty.claim(child):

@@ -1,4 +1,4 @@
-"""What strategies over expressions share: options, random expressions, candidates made of expressions."""
+"""Define the base class of strategies over expressions: options, random expressions, candidates."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from automl_loss import (
     SymbolicLoss,
 )
 
-TRIES = 10  # to make an expression that the run has not asked before
-WEIGHT_DEVIATION = 1e-3  # of the start weights around 1
+TRIES = 10  # attempts to make an expression that the run has not asked before
+WEIGHT_DEVIATION = 1e-3  # standard deviation of the start weights, whose mean is 1
 
 
 def _ordered(depth: tuple[int, int]) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def _ordered(depth: tuple[int, int]) -> tuple[int, int]:
     return depth
 
 
-# Not strict outside, because YAML has lists and no tuples; the two integers stay strict.
+# The tuple is not strict, because YAML has lists and no tuples; the two integers are strict.
 DepthRange = Annotated[tuple[NonNegativeInt, NonNegativeInt], Field(strict=False), AfterValidator(_ordered)]
 
 
@@ -43,7 +43,7 @@ class ExpressionStrategy(SearchStrategy):
     smaller; when a whole generation finds none, the strategy is done.
 
     The start weights are drawn afresh for every candidate, normal with mean 1 and deviation 0.001. Tuned
-    weights are never inherited: fitness counts, the weights that gave it do not (Baldwinian).
+    weights are never inherited: selection uses the fitness after tuning, not the tuned weights (Baldwinian).
     """
 
     class Config(PluginConfig):
@@ -74,7 +74,7 @@ class ExpressionStrategy(SearchStrategy):
         self._asked: dict[int, Expression] = {}
 
     def ask(self) -> list[Candidate]:
-        """The next generation; `[]` after the last, or when nothing new was found."""
+        """Return the next generation; `[]` after the last, or when nothing new was found."""
         if self._generation >= self.config.generations:
             return []
         proposals = self._propose()
@@ -87,15 +87,15 @@ class ExpressionStrategy(SearchStrategy):
 
     @abstractmethod
     def _propose(self) -> list[Proposal]:
-        """Expressions of the next generation, each claimed from `_novelty`."""
+        """Return expressions of the next generation, each claimed from `_novelty`."""
 
     def _random_proposals(self, count: int) -> list[Proposal]:
-        """Up to `count` new random expressions."""
+        """Return up to `count` new random expressions."""
         drawn = (self._random_proposal() for _ in range(count))
         return [proposal for proposal in drawn if proposal is not None]
 
     def _random_proposal(self) -> Proposal | None:
-        """The first of `TRIES` repaired random trees that is new to the run, or `None`."""
+        """Return the first of `TRIES` repaired random trees that is new to the run, or `None`."""
         for _ in range(TRIES):
             tree = self._trees.half_and_half(self.config.initial_depth, self.rng)
             expression = repair(tree, self.primitives, self.rng)

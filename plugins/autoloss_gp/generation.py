@@ -1,4 +1,4 @@
-"""Random trees: DEAP grows them, we keep them as immutable expressions."""
+"""Generate random trees by DEAP, and convert them to immutable expressions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TreeGenerator:
     nothing is compiled.
 
     Args:
-        primitives: the words of the trees; those of classification are left out elsewhere.
-        problem: what terminals that become numbers depend on.
+        primitives: those that trees are made of; those of classification are used in classification only.
+        problem: passed to terminals that are replaced by numbers (`Primitive.sample`).
     """
 
     def __init__(self, primitives: PrimitiveSet, problem: Problem) -> None:
@@ -37,7 +37,7 @@ class TreeGenerator:
             self._deap_set.addTerminal(terminal, name=terminal.name)
 
     def half_and_half(self, depth: tuple[int, int], rng: np.random.Generator) -> Expression:
-        """One random tree.
+        """Generate one random tree.
 
         Args:
             depth: smallest and largest height; a lone terminal has height 0.
@@ -51,7 +51,7 @@ class TreeGenerator:
         return self._read(iter(nodes), rng)
 
     def _read(self, nodes: Iterator[gp.Primitive | gp.Terminal], rng: np.random.Generator) -> Expression:
-        """The next whole subtree of DEAP's nodes, which come in pre-order."""
+        """Read the next whole subtree of DEAP's nodes, which come in pre-order."""
         word = self._words[next(nodes).name]
         if word.sample is not None:
             return Expression(constant(word.sample(self._problem, rng)))

@@ -1,4 +1,4 @@
-"""Strategy `gp-lfl`: evolved expressions whose weights stay 1."""
+"""Strategy `gp-lfl`, which evolves expressions whose weights stay 1."""
 
 from __future__ import annotations
 

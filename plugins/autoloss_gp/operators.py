@@ -1,4 +1,4 @@
-"""Variation: one-point crossover and uniform mutation of expressions, and the height limit.
+"""Vary expressions: one-point crossover, uniform mutation, and the height limit.
 
 On immutable trees each is a line or two, shorter than an adapter to DEAP's lists.
 """
@@ -12,10 +12,10 @@ from automl_loss import Expression
 
 
 def crossover(receiver: Expression, donor: Expression, rng: np.random.Generator) -> Expression:
-    """One-point crossover: a random subtree of the receiver gives way to a random subtree of the donor.
+    """Apply one-point crossover: replace a random subtree of the receiver by a random subtree of the donor.
 
-    Roots are not exchanged: that would copy a whole parent. A lone terminal has nothing else, and so the
-    receiver comes back unchanged then.
+    Roots are not exchanged, as that would copy a whole parent. When one of them is a lone terminal, the
+    receiver is returned unchanged.
     """
     if receiver.size < 2 or donor.size < 2:
         return receiver
@@ -26,7 +26,7 @@ def crossover(receiver: Expression, donor: Expression, rng: np.random.Generator)
 def mutate(
     expression: Expression, trees: TreeGenerator, depth: tuple[int, int], rng: np.random.Generator
 ) -> Expression:
-    """Uniform mutation: a random subtree, each node equally likely, gives way to a random tree.
+    """Apply uniform mutation: replace a random subtree, each node equally likely, by a random tree.
 
     Args:
         expression: the parent.
@@ -39,5 +39,5 @@ def mutate(
 
 
 def within_height(offspring: Expression, parent: Expression, limit: int) -> Expression:
-    """The offspring, or its parent when the offspring is higher than the limit."""
+    """Return the offspring, or its parent when the offspring is higher than the limit."""
     return offspring if offspring.height <= limit else parent

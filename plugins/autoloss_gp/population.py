@@ -1,4 +1,4 @@
-"""Individuals, and what a run has asked before."""
+"""Define individuals of a population, and remember the expressions that a run has asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Individual:
-    """A member of the population: an expression that was asked, and what came of it."""
+    """A member of the population: an expression that was asked, and its outcome."""
 
     expression: Expression
     outcome: Outcome
@@ -46,7 +46,7 @@ class Novelty:
         self._keys: set[str] = set()
 
     def claim(self, expression: Expression) -> bool:
-        """Remember the expression. Returns whether none equivalent to it was claimed before."""
+        """Remember the expression, and return whether none equivalent to it was claimed before."""
         key = canonical_key(expression, self._weighted)
         is_new = key not in self._keys
         self._keys.add(key)

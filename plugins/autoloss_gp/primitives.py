@@ -1,4 +1,4 @@
-"""Primitive sets `evomal`, the words of the published method, and `extended`, with more to say."""
+"""Primitive sets `evomal`, the primitives of the published method, and `extended`, which adds to them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def _number(problem: Problem, rng: np.random.Generator) -> float:
 
 
 INVERSE_CLASSES = Primitive("1/classes", 0, opcode=Opcode.CONSTANT, sample=_share, of_classes=True)
-"""Becomes one over the number of classes."""
+"""Replaced by one over the number of classes."""
 EPHEMERAL = Primitive("constant", 0, opcode=Opcode.CONSTANT, sample=_number)
-"""Becomes a standard normal number of three digits, another one each time."""
+"""Replaced by a standard normal number of three digits, drawn anew each time."""
 
 
 class EvoMALPrimitives(PrimitiveSet):
@@ -55,11 +55,11 @@ class EvoMALPrimitives(PrimitiveSet):
 
 
 class ExtendedPrimitives(PrimitiveSet):
-    """The words of `evomal` with exp, sigmoid and power; the class prior, 1/classes and random constants.
+    """The primitives of `evomal`, exp, sigmoid and power; the class prior, 1/classes and random constants.
 
-    Class weighting, logit adjustment and calibration cannot be said in target and prediction alone. A loss that says
-    `prior` has no kernel and is differentiated by autograd, which is slower; `prior: false` leaves the word out. In
-    regression the words of classification are not used.
+    Class weighting, logit adjustment and calibration cannot be expressed by target and prediction alone. A loss with
+    `prior` has no kernel and is differentiated by autograd, which is slower; `prior: false` leaves it out. In
+    regression the primitives of classification are not used.
     """
 
     plugin_api = 1
@@ -80,10 +80,10 @@ class ExtendedPrimitives(PrimitiveSet):
 
     @property
     def functions(self) -> tuple[Primitive, ...]:
-        """Those of `evomal`, and three more."""
+        """The functions of `evomal`, and three more."""
         return self._functions
 
     @property
     def terminals(self) -> tuple[Primitive, ...]:
-        """Those of `evomal`, and those that stand for numbers."""
+        """The terminals of `evomal`, and those that stand for numbers."""
         return self._terminals

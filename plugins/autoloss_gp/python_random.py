@@ -1,4 +1,4 @@
-"""Python's global random generator, lent to DEAP for the length of a call."""
+"""Seed Python's global random generator for a call of DEAP, and restore it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import numpy as np
 
 @contextmanager
 def python_random(rng: np.random.Generator) -> Iterator[None]:
-    """Seed Python's `random` from `rng`, and give it back as it was.
+    """Seed Python's `random` from `rng` within the block, and restore its state.
 
     DEAP draws from Python's global generator. Inside the block its draws are a function of `rng` alone;
-    after it, also after an error, the global state is what it was. Not for use from several threads at
-    once.
+    after it, also after an error, the global state is restored. Not for use from several threads at once.
 
     Args:
         rng: advanced by one draw.

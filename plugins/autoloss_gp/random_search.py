@@ -1,4 +1,4 @@
-"""Strategy `random`: what any search must beat."""
+"""Strategy `random`, which proposes random expressions, as a baseline for other searches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from automl_loss import Outcome
 
 
 class RandomSearch(ExpressionStrategy):
-    """Distinct random expressions, repaired, filtered, tuned and trained as those of evomal are."""
+    """Proposes distinct random expressions, which are repaired, filtered, tuned and trained as those of evomal are."""
 
     plugin_api = 1
     default_evaluator = "bilevel"
@@ -23,7 +23,7 @@ class RandomSearch(ExpressionStrategy):
         generations: int = Field(20, ge=1, description="Generations after which the strategy is done.")
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Nothing is learned."""
+        """Ignore the outcomes."""
 
     def _propose(self) -> list[Proposal]:
         return self._random_proposals(self.config.population)

@@ -1,4 +1,4 @@
-"""Required arguments: a loss that ignores the target or the prediction cannot teach."""
+"""Repair expressions that lack the target or the prediction, under which nothing can be learned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JOINTS = ("add", "sub", "mul", "div")
 
 
 def is_complete(expression: Expression) -> bool:
-    """Whether the expression contains both y and f."""
+    """Return whether the expression contains both y and f."""
     return all(expression.contains(name) for name in REQUIRED)
 
 
@@ -30,7 +30,7 @@ def repair(expression: Expression, primitives: PrimitiveSet, rng: np.random.Gene
         An expression that contains y and f: the same one when it did already.
 
     Raises:
-        PluginError: the set cannot say y and f together.
+        PluginError: the set has no function to combine y and f.
     """
     if is_complete(expression):
         return expression

@@ -1,4 +1,4 @@
-"""Selection: tournaments, and the elite."""
+"""Select individuals: tournaments, and the elite."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from autoloss_gp.python_random import python_random
 @dataclass(frozen=True)
 class _Entrant:
     individual: Individual
-    fitness: int  # DEAP's word; larger wins
+    fitness: int  # the name that DEAP expects; larger wins
 
 
 def ranked(population: Sequence[Individual]) -> list[Individual]:
-    """The distinct individuals, best first, by `Outcome.rank_key`, which knows no ties."""
+    """Return the distinct individuals, best first, by `Outcome.rank_key`, which has no ties."""
     distinct = {individual.id: individual for individual in population}
     return sorted(distinct.values(), key=lambda individual: individual.outcome.rank_key)
 
 
 def elite(population: Sequence[Individual], share: float, size: int) -> list[Individual]:
-    """The best individuals, best first.
+    """Return the best individuals, best first.
 
     Args:
-        population: who may be chosen.
-        share: part of `size` that is elite; 0 means none.
+        population: individuals to choose from.
+        share: fraction of `size` that is elite; 0 means none.
         size: nominal size of the population.
 
     Returns:
@@ -42,7 +42,7 @@ def elite(population: Sequence[Individual], share: float, size: int) -> list[Ind
 def tournaments(
     population: Sequence[Individual], count: int, size: int, rng: np.random.Generator
 ) -> list[Individual]:
-    """Winners of `count` tournaments of `size` members drawn with replacement (`deap.tools.selTournament`).
+    """Return the winners of `count` tournaments of `size` members drawn with replacement (`deap.tools.selTournament`).
 
     Fitness enters by rank alone, so outcomes of every status can be compared. A member that is in the
     population twice is drawn twice as often.

@@ -1,1 +1,1 @@
-"""Strategy `ml3`: the loss is a small network, and tuning finds all of it."""
+"""Strategy `ml3`, whose loss is a small network, learned by tuning alone."""

@@ -1,4 +1,4 @@
-"""Strategy `ml3`: a neural loss, learned by meta-gradients alone (arXiv 1906.05374)."""
+"""Strategy `ml3`, which learns a neural loss by meta-gradients alone (arXiv 1906.05374)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from automl_loss import (
 
 
 class ML3(SearchStrategy):
-    """A loss network of target and prediction, tuned by exact meta-gradients; restarts are all the search there is.
+    """A loss network of target and prediction, tuned by exact meta-gradients; the search is random restarts.
 
     The network (2-50-50-1, ReLU, no biases, softplus output) is applied to every output and summed over classes. Each
     restart is a candidate of its own, with fresh weights, so that the rest of the budget goes to restarts.
@@ -47,7 +47,7 @@ class ML3(SearchStrategy):
         self._asked = 0
 
     def ask(self) -> list[Candidate]:
-        """One freshly initialised loss; `[]` after the last restart."""
+        """Return one freshly initialised loss; `[]` after the last restart."""
         if self._asked >= self.config.restarts:
             return []
         self._asked += 1
@@ -56,4 +56,4 @@ class ML3(SearchStrategy):
         return [Candidate(self._asked, loss, generation=self._asked - 1, overrides=overrides)]
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Nothing is learned from one restart for the next."""
+        """Ignore the outcomes: restarts are independent."""

@@ -1,1 +1,1 @@
-"""Shipped models: `linear` and `mlp`."""
+"""Shipped models: linear, MLP, LeNet-5, plain convolutional networks, ResNets and PyramidNet."""

@@ -1,4 +1,4 @@
-"""What the convolutional networks are built of."""
+"""Building blocks of the convolutional networks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from automl_loss import EvaluationError
 
 
 def image_shape(input_shape: tuple[int, ...], model: str, least: int) -> tuple[int, int, int]:
-    """Channels, height and width of a task's inputs.
+    """Return channels, height and width of a task's inputs.
 
     Raises:
-        EvaluationError: they are no images, or smaller than `least` points a side.
+        EvaluationError: they are not images, or smaller than `least` points a side.
     """
     if len(input_shape) != 3 or min(input_shape[1:]) < least:
         raise EvaluationError(
@@ -25,22 +25,22 @@ def image_shape(input_shape: tuple[int, ...], model: str, least: int) -> tuple[i
 
 
 def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
-    """A convolution without bias, for use beside BatchNorm, padded to keep the image's size at stride 1."""
+    """Make a convolution without bias, for use with BatchNorm, padded to keep the image's size at stride 1."""
     return nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
 
 
 def activated(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> list[nn.Module]:
-    """Convolution with bias, then ReLU."""
+    """Make a convolution with bias, then ReLU."""
     return [nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2), nn.ReLU()]
 
 
 def normalised(channels: int) -> list[nn.Module]:
-    """BatchNorm, then ReLU."""
+    """Make BatchNorm, then ReLU."""
     return [nn.BatchNorm2d(channels), nn.ReLU()]
 
 
 def average() -> list[nn.Module]:
-    """The mean of each channel."""
+    """Make layers that compute the mean of each channel."""
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
 
 
@@ -73,7 +73,7 @@ class PreActivated(nn.Module):
 
 
 class Padded(nn.Module):
-    """A shortcut without parameters: averages over `stride`, and zeros for the channels that are new."""
+    """A shortcut without parameters: average pooling by `stride`, and zeros for the added channels."""
 
     def __init__(self, added: int, stride: int) -> None:
         super().__init__()

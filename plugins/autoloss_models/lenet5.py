@@ -1,4 +1,4 @@
-"""LeNet-5."""
+"""Model LeNet-5."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LeNet5(ModelFactory):
     """
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import image_shape

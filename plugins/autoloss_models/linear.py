@@ -1,4 +1,4 @@
-"""The linear model."""
+"""Model `linear`, one linear layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LinearModel(ModelFactory):
     """One linear layer on the flattened input: softmax, logistic or linear regression."""
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, *input_shape)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, *input_shape)` to `(batch, output_dim)`."""
         from torch import nn
 
         return nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), output_dim))

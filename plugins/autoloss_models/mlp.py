@@ -1,4 +1,4 @@
-"""The multilayer perceptron."""
+"""Model `mlp`, a multilayer perceptron."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MLP(ModelFactory):
     class Config(PluginConfig):
         """Options of the MLP."""
 
-        # Not strict, so that the list of a YAML or JSON file passes for a tuple; its items stay strict.
+        # Not strict, so that a list of a YAML or JSON file is accepted for a tuple; its items are strict.
         hidden: tuple[PositiveInt, ...] = Field(
             (1000, 1000), strict=False, description="units of each hidden layer"
         )
@@ -31,7 +31,7 @@ class MLP(ModelFactory):
         )
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, *input_shape)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, *input_shape)` to `(batch, output_dim)`."""
         from torch import nn
 
         activation = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU}[

@@ -20,7 +20,7 @@ class AlexNet(ModelFactory):
     """
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import activated, average, image_shape
@@ -41,7 +41,7 @@ class VGG16(ModelFactory):
     """
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import average, he_initialised, image_shape, normalised
@@ -73,7 +73,7 @@ class AllCNNC(ModelFactory):
         )
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import activated, average, he_initialised, image_shape
@@ -97,7 +97,7 @@ class SqueezeNet(ModelFactory):
     """
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import Fire, activated, average, he_initialised, image_shape

@@ -25,7 +25,7 @@ class PyramidNet(ModelFactory):
         alpha: PositiveInt = Field(48, description="channels that are added from the first block to the last")
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import (

@@ -29,7 +29,7 @@ class ResNet18(ModelFactory):
         )
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import Residual, average, conv, he_initialised, image_shape, normalised
@@ -67,7 +67,7 @@ class PreResNet18(ModelFactory):
         )
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import average, conv, he_initialised, image_shape
@@ -99,7 +99,7 @@ class WideResNet(ModelFactory):
         )
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
+        """Make a new network from `(batch, channels, height, width)` to `(batch, output_dim)`."""
         from torch import nn
 
         from autoloss_models._blocks import average, conv, he_initialised, image_shape, normalised
@@ -124,7 +124,7 @@ class WideResNet(ModelFactory):
 
 
 def _pre_activated(inputs: int, outputs: int, stride: int, dropout: float) -> nn.Module:
-    """Two 3x3 convolutions, each after BatchNorm and ReLU."""
+    """Make two 3x3 convolutions, each after BatchNorm and ReLU."""
     from torch import nn
 
     from autoloss_models._blocks import PreActivated, conv, normalised

@@ -1,1 +1,4 @@
-"""Shipped tasks: scikit-learn's tables, and the base class `tabular.TabularTask` for one's own."""
+"""Shipped tasks: scikit-learn's data sets, image sets, housing, made data, and the user's own tables and data sets.
+
+`tabular.TabularTask` is the base class for a task that is one table.
+"""

@@ -1,4 +1,4 @@
-"""From what a user's code gives, arrays or a torch data set, to two arrays."""
+"""Convert the data of a user's code, arrays or a torch data set, to two arrays."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from automl_loss import EvaluationError, RecipeError, import_object
 
 
 def arrays_at(path: str, part: str, options: dict[str, Any], folder: Path | None) -> tuple[Array, Array]:
-    """Inputs and targets of the data set at an import path.
+    """Load inputs and targets of the data set at an import path.
 
     Args:
-        path: a function or class that gives them, called with `options`, and with `split=part` if it has a
-            parameter of that name; or a torch data set as it is.
-        part: `train`, `validation` or `test`; the recipe's key.
-        options: from the recipe.
-        folder: where the recipe lies.
+        path: a function or class that returns them, called with `options`, and with `split=part` if it has a
+            parameter of that name; or a torch data set itself.
+        part: `train`, `validation` or `test`, a key of the recipe.
+        options: keyword arguments from the recipe.
+        folder: the recipe's folder.
 
     Returns:
         `(rows, *input_shape)` float32 or uint8 inputs, and `(rows,)` or `(rows, outputs)` targets.
 
     Raises:
         RecipeError: there is no such object, or it does not take the options.
-        EvaluationError: it fails, or gives something else.
+        EvaluationError: it fails, or returns something else.
     """
     from torch.utils.data import Dataset
 
@@ -42,7 +42,7 @@ def arrays_at(path: str, part: str, options: dict[str, Any], folder: Path | None
     try:
         pair = _stacked(found) if isinstance(found, Dataset) else found
         inputs, targets = (_array(each) for each in pair)
-    except Exception as error:  # a data set's items are the user's own code
+    except Exception as error:  # getting a data set's items runs the user's own code
         raise EvaluationError(
             f"task.{part}: {path!r} gave no pair of inputs and targets: {type(error).__name__}: {error}. Return "
             f"two arrays or tensors, or a torch.utils.data.Dataset whose items are (input, target) of equal shapes."
@@ -66,7 +66,7 @@ def _called(found: Any, path: str, part: str, options: dict[str, Any]) -> Any:
 
 
 def _stacked(data: Any) -> tuple[Array, Array]:
-    """All items of a map-style data set."""
+    """Stack all items of a map-style data set."""
     items = [data[i] for i in range(len(data))]
     return np.stack([_array(item[0]) for item in items]), np.stack([_array(item[1]) for item in items])
 

@@ -1,4 +1,4 @@
-"""From a data frame's columns to features, by scikit-learn's transformers."""
+"""Convert a data frame's columns to features, by scikit-learn's transformers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FEW = 20
 
 
 def check_columns(frame: polars.DataFrame, names: Iterable[str], key: str) -> None:
-    """Refuse names that are no columns.
+    """Check that names are columns of the frame.
 
     Raises:
-        RecipeError: with the nearest name, or all there are.
+        RecipeError: a name is not; the message gives the nearest name, or all names.
     """
     for name in names:
         if name not in frame.columns:
@@ -34,19 +34,19 @@ def check_columns(frame: polars.DataFrame, names: Iterable[str], key: str) -> No
 
 
 def numbers_of(frame: polars.DataFrame, categorical: Iterable[str]) -> tuple[Array, dict[int, int]]:
-    """All columns as numbers, categories numbered in the order of their values.
+    """Convert all columns to numbers, categories numbered in the order of their values.
 
     Args:
         frame: the feature columns.
-        categorical: numeric columns that are categories all the same; text always is.
+        categorical: numeric columns that are to be categories; text columns always are.
 
     Returns:
-        `(rows, columns)` float64, NaN where a value is missing; and by place of each categorical column its
-        number of categories.
+        `(rows, columns)` float64, NaN where a value is missing; and the number of categories by index of each
+        categorical column.
 
     Raises:
-        RecipeError: a column is of a type that is no feature, holds infinite numbers, or as good as a category
-            for each row.
+        RecipeError: a column is of a type that cannot be a feature, contains infinite numbers, or has nearly one
+            category for each row.
     """
     import polars
 
@@ -83,7 +83,7 @@ def numbers_of(frame: polars.DataFrame, categorical: Iterable[str]) -> tuple[Arr
 
 
 def encode(features: Array, rows: Array, train: Array, categories: dict[int, int]) -> Array:
-    """Numeric columns imputed by the median and standardised; categories imputed by the most frequent, one-hot.
+    """Impute numeric columns by the median and standardise them; impute categories by the most frequent, one-hot.
 
     All is fitted on the training rows alone. A category that they lack is a row of zeros; the columns that are
     left over stay zero, so that the width is the same whatever the split.
@@ -92,7 +92,7 @@ def encode(features: Array, rows: Array, train: Array, categories: dict[int, int
         features: `(all rows, columns)`, as `numbers_of` gives them.
         rows: `(n,)` row numbers to encode.
         train: row numbers to fit on.
-        categories: number of categories by place.
+        categories: number of categories by column index.
 
     Returns:
         `(n, numeric columns + categories)` float64.

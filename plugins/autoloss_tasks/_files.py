@@ -1,4 +1,4 @@
-"""Where the files of a known data set lie: the user's folder, usual places, or a download with a known hash."""
+"""Find the files of a known data set: in the user's folder, common folders, or a download with a known hash."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class FilesConfig(PluginConfig):
 
 @dataclass(frozen=True)
 class Remote:
-    """A file on the net.
+    """A file that can be downloaded.
 
     Args:
-        url: where it is.
+        url: address of the file.
         known_hash: `md5:...` or `sha256:...`.
     """
 
@@ -46,10 +46,10 @@ class DataFolder:
     """Finds the files of one data set.
 
     Args:
-        data_set: its name.
+        data_set: name of the data set, for messages and the download folder.
         config: the task's options.
-        base: where the recipe lies; `None`: the working directory.
-        usual: further places that are looked at when the recipe names no folder.
+        base: the recipe's folder; `None`: the working directory.
+        usual: further folders that are searched when the recipe names none.
     """
 
     data_set: str
@@ -59,7 +59,7 @@ class DataFolder:
 
     @property
     def places(self) -> list[Path]:
-        """Folders in the order in which they are looked at; a download goes to the last."""
+        """Return the folders in the order in which they are searched; a download goes to the last."""
         base = Path.cwd() if self.base is None else self.base
         if self.config.folder is not None:
             return [base / Path(self.config.folder).expanduser()]
@@ -68,15 +68,15 @@ class DataFolder:
         return [base / "data" / self.data_set, *self.usual, pooch.os_cache("automl-loss") / self.data_set]
 
     def find(self, names: Sequence[str], remote: Remote) -> Path:
-        """The first file or folder of one of these names, or the download.
+        """Find the first file or folder of one of these names, or download it.
 
         Args:
-            names: paths below a place, best first.
-            remote: what to fetch when there is none, if the recipe allows it.
+            names: paths relative to a folder, preferred first.
+            remote: the file to download when there is none, if the recipe allows it.
 
         Raises:
-            MissingDataError: it is nowhere, and may not be fetched.
-            EvaluationError: it cannot be fetched, or is another file than the known one.
+            MissingDataError: it is not found, and downloading is not allowed.
+            EvaluationError: it cannot be downloaded, or its hash is another than the known one.
         """
         places = self.places
         for place in places:
@@ -97,7 +97,7 @@ def _fetch(remote: Remote, folder: Path) -> Path:
 
     try:
         path = pooch.retrieve(remote.url, remote.known_hash, fname=remote.name, path=folder)
-    except ValueError as error:  # pooch's word for another hash
+    except ValueError as error:  # pooch raises this for another hash
         raise EvaluationError(
             f"{remote.url} is not the known file ({remote.known_hash}) and was thrown away. Try again later, or "
             f"put the file into {folder}."

@@ -1,4 +1,4 @@
-"""Reads IDX files: the format of MNIST, plain or compressed by gzip."""
+"""Read IDX files, the format of MNIST, plain or compressed by gzip."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _UNSIGNED_BYTES = 0x08
 
 
 def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
-    """The array of an IDX file of unsigned bytes.
+    """Read the array of an IDX file of unsigned bytes.
 
     The format: two zero bytes, a byte for the type, a byte for the number of dimensions, each dimension as a
     big-endian 32-bit integer, then the values in C order.
 
     Args:
-        path: the file; gzip is told by its first two bytes, not by the name.
-        dimensions: how many the array must have.
+        path: the file; gzip is recognised by its first two bytes, not by the name.
+        dimensions: number of dimensions that the array must have.
 
     Returns:
         The array, of `dimensions` dimensions.
 
     Raises:
-        EvaluationError: the file is damaged or something else.
+        EvaluationError: the file is damaged, or not of this format.
     """
     try:
         with path.open("rb") as file:
@@ -53,7 +53,7 @@ def _read(file: IO[bytes], path: Path, dimensions: int) -> npt.NDArray[np.uint8]
     if len(header) < 4 * dimensions:
         raise _damaged(path, "it ends within its header")
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
-    data = bytearray(file.read())  # writable, as torch wants what it shares
+    data = bytearray(file.read())  # writable, as torch requires of memory that it shares
     if len(data) != prod(shape):
         raise _damaged(path, f"its header says {prod(shape):,} bytes of shape {shape}, it has {len(data):,}")
     return np.frombuffer(data, np.uint8).reshape(shape)

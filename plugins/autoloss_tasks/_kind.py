@@ -1,4 +1,4 @@
-"""Is a target a class or a number?"""
+"""Decide whether targets are classes or real numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_CLASSES = 20
 
 
 def is_regression(values: Array) -> tuple[bool, str]:
-    """Whether targets are real numbers, and by which sign.
+    """Return whether targets are real numbers, and the reason as text.
 
     Text, truth values and whole numbers of at most 20 different values are classes; several columns, and all
     other numbers, are real targets.

@@ -1,4 +1,4 @@
-"""Splits by the seed, stratified for classification."""
+"""Split rows by the seed, stratified for classification."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Array = npt.NDArray[Any]
 
 
 def hold_out(rows: Array, share: float, seed: int, labels: Array | None) -> tuple[Array, Array]:
-    """Sorted rows that stay, and sorted rows that are held out.
+    """Return sorted rows that are kept, and sorted rows that are held out.
 
     Args:
         rows: `(n,)` row numbers.
-        share: of the rows that is held out.
+        share: share of the rows to hold out.
         seed: the split seed.
         labels: `(n,)` class indices of those rows, whose proportions both parts keep; `None` for a regression.
 

@@ -1,4 +1,4 @@
-"""Reads tables: CSV, Parquet and NPZ files as data frames."""
+"""Read tables, CSV, Parquet and NPZ files, as data frames."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
-    """A file's columns by name; what is missing is null.
+    """Read a file's columns by name; missing values are null.
 
     Args:
         path: ends in .csv or .tsv (also with .gz), .parquet or .npz. Of an NPZ file, each array of one dimension
             is a column, and each of two dimensions, named x, the columns x0, x1, ...
-        separator: between the columns of a CSV file; `None`: a comma, or for .tsv a tab.
+        separator: character between the columns of a CSV file; `None`: a comma, or for .tsv a tab.
 
     Raises:
         RecipeError: there is no such file, or it is of another kind.
@@ -61,7 +61,7 @@ def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
 
 
 def _check_header(path: Path, separator: str) -> None:
-    """Refuse two columns of one name, which polars would rename."""
+    """Raise for two columns of one name, which polars would rename."""
     import polars
 
     first = polars.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
@@ -77,7 +77,7 @@ def _read_npz(path: Path) -> polars.DataFrame:
 
     columns = {}
     with path.open("rb") as file:
-        zipfile.ZipFile(file).close()  # np.load leaves what it finds damaged open
+        zipfile.ZipFile(file).close()  # np.load does not close damaged files
         file.seek(0)
         with np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}

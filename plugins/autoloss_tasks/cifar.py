@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100, from their Python pickles."""
+"""Tasks CIFAR-10 and CIFAR-100, read from their Python pickles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Cifar(ImageTask):
         )
 
     def load(self, part: str) -> tuple[Array, Array]:
-        """Images `(rows, 3, 32, 32)` and labels, batch after batch."""
+        """Read images `(rows, 3, 32, 32)` and labels, batch by batch."""
         names = self.batches[part]
         path = self.files.find([self.unpacked, names[0], self.remote.name], self.remote)
         if path.name == self.remote.name:
@@ -73,7 +73,7 @@ class _Cifar(ImageTask):
 
 
 def _from_archive(path: Path, names: list[str]) -> list[tuple[str, bytes]]:
-    """Files of a .tar.gz archive in the order of their names, read in one pass; nothing is unpacked to disk."""
+    """Read files of a .tar.gz archive in the order of `names`, in one pass; nothing is unpacked to disk."""
     found = {}
     try:
         with tarfile.open(path, "r:gz") as archive:

@@ -1,4 +1,4 @@
-"""Your own data by import path: functions that give arrays, or torch data sets."""
+"""Task `dataset`, the user's own data by import path: functions that return arrays, or torch data sets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from automl_loss import EvaluationError, PluginConfig, Problem, RecipeError, Spl
 
 
 class Dataset(Task):
-    """Your own data: functions that give arrays or tensors, or torch data sets, by import path.
+    """Your own data: functions that return arrays or tensors, or torch data sets, by import path.
 
     Each path is a function or a class, called with `options` and, where it has a parameter `split`, with the name
-    of the split; or a torch.utils.data.Dataset as it is. What it gives is a pair of inputs and targets, or a data
-    set of such pairs. Modules may lie beside the recipe.
+    of the split; or a torch.utils.data.Dataset itself. It returns a pair of inputs and targets, or a data set of
+    such pairs. Modules may lie in the recipe's folder.
 
     Without `test`, 20 % of the training rows are held out for it; without `validation`, 10 % of them, or 20 % of
     all where `test` is held out too; by the seed, stratified for classification. Inputs are taken as they are,
@@ -44,14 +44,14 @@ class Dataset(Task):
         options: dict[str, Any] = Field({}, description="passed by name to each function")
 
     def problem(self) -> Problem:
-        """Kind and shapes as found in the training rows; metric `error` or `mse`."""
+        """Return kind and shapes as found in the training rows; metric `error` or `mse`."""
         inputs, targets = self._train
         if self.is_regression:
             return Problem.regression(inputs.shape[1:], outputs=targets.reshape(len(targets), -1).shape[1])
         return Problem.classification(inputs.shape[1:], classes=len(self._classes))
 
     def splits(self, seed: int) -> Splits:
-        """Training rows, and the validation rows that were given or are held out."""
+        """Return training rows, and the validation rows that are given or held out."""
         train, validation, _ = self._rows(seed)
         inputs, targets = self._train
         held = (inputs[validation], targets[validation])
@@ -60,7 +60,7 @@ class Dataset(Task):
         return Splits(self._split((inputs[train], targets[train]), train), self._split(held, train))
 
     def test(self, seed: int) -> Split:
-        """The test rows that were given, or are held out."""
+        """Return the test rows that are given or held out."""
         train, _, test = self._rows(seed)
         if self.config.test is not None:
             return self._split(self._load("test", self.config.test), train)
@@ -69,11 +69,11 @@ class Dataset(Task):
 
     @property
     def exchangeable(self) -> bool:
-        """Unless validation rows were given."""
+        """True unless validation rows are given."""
         return self.config.validation is None
 
     def notices(self) -> list[str]:
-        """How the targets were understood."""
+        """Return a sentence on how the targets were interpreted."""
         if self.config.kind != "auto":
             return []
         here, other = ("regression", "classification")[:: 1 if self.is_regression else -1]
@@ -116,7 +116,7 @@ class Dataset(Task):
         return arrays_at(path, part, self.config.options, self.folder)
 
     def _rows(self, seed: int) -> tuple[Array, Array, Array]:
-        """Rows of the training data that train, and that are held out as validation and test."""
+        """Split the rows of the training data into training rows, and those held out as validation and test."""
         targets = self._train[1]
         none = np.arange(0)
         given = self.config.validation is not None, self.config.test is not None
@@ -130,7 +130,7 @@ class Dataset(Task):
         return rows, validation, test
 
     def _split(self, pair: tuple[Array, Array], train: Array) -> Split:
-        """Rows on the scale of the training rows."""
+        """Scale rows as the training rows are."""
         inputs, targets = pair
         reference_x, reference_y = self._train
         if inputs.shape[1:] != reference_x.shape[1:] or inputs.dtype != reference_x.dtype:
@@ -154,7 +154,7 @@ class Dataset(Task):
         return Split(x, ((y - reference.mean(0)) / spread).astype(np.float32))
 
     def _indices(self, labels: Array) -> Array:
-        """Class indices; the classes are those of the training rows."""
+        """Convert labels to class indices; the classes are those of the training rows."""
         unknown = np.setdiff1d(labels, self._classes)
         if len(unknown):
             shown = ", ".join(map(repr, unknown[:5].tolist()))

@@ -1,4 +1,4 @@
-"""California and Boston housing: prices of districts."""
+"""Tasks California and Boston housing, regressions of the prices of districts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from automl_loss import EvaluationError, Problem
 class California(TabularTask):
     """California housing: 20,640 districts of 8 features, one real target, the median house value.
 
-    Features as Pace and Barry (1997) have them, rooms, bedrooms and people per household in place of counts; the
+    Features as in Pace and Barry (1997), with rooms, bedrooms and people per household in place of counts; the
     target is in units of 100,000 dollars before it is standardised.
     """
 
@@ -33,11 +33,11 @@ class California(TabularTask):
         """Options of the task."""
 
     def problem(self) -> Problem:
-        """Regression of one target on 8 features; no file is read."""
+        """Return a regression of one target on 8 features; no file is read."""
         return Problem.regression((8,))
 
     def load(self) -> tuple[Array, Array]:
-        """Median income, house age, rooms, bedrooms, population, people per household, latitude, longitude; value."""
+        """Read median income, house age, rooms, bedrooms, population, household size, latitude, longitude; value."""
         files = DataFolder("california", self.config, self.folder)
         path = files.find(["cal_housing.data", "cal_housing.tgz", self.remote.name], self.remote)
         data = (
@@ -78,11 +78,11 @@ class Boston(TabularTask):
         """Options of the task."""
 
     def problem(self) -> Problem:
-        """Regression of one target on 13 features; no file is read."""
+        """Return a regression of one target on 13 features; no file is read."""
         return Problem.regression((13,))
 
     def load(self) -> tuple[Array, Array]:
-        """Features, and the value in units of 1,000 dollars, of `boston_housing.npz` or UCI's `housing.data`."""
+        """Read features, and the value in units of 1,000 dollars, of `boston_housing.npz` or UCI's `housing.data`."""
         files = DataFolder("boston", self.config, self.folder)
         path = files.find([self.remote.name, "housing.data"], self.remote)
         if path.suffix == ".data":
@@ -104,7 +104,7 @@ class Boston(TabularTask):
 
 
 def _member(path: Path, name: str) -> bytes:
-    """A file of a .tar.gz archive."""
+    """Read a file of a .tar.gz archive."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             file = archive.extractfile(name)
@@ -114,11 +114,11 @@ def _member(path: Path, name: str) -> bytes:
 
 
 def _numbers(data: bytes, path: Path, columns: int, separator: str | None) -> Array:
-    """`(rows, columns)` of a text of numbers."""
+    """Parse a text of numbers to a `(rows, columns)` array."""
     try:
         lines = [line.split(separator) for line in data.decode("ascii").splitlines() if line.strip()]
         table = np.array([[float(number) for number in line] for line in lines])
-    except ValueError as error:  # no ASCII, no number, or lines of different lengths
+    except ValueError as error:  # not ASCII, not a number, or lines of different lengths
         raise EvaluationError(f"{path} is damaged: {error}. Delete it and get it again.") from error
     if table.ndim != 2 or table.shape[1] != columns or not np.isfinite(table).all():
         raise EvaluationError(

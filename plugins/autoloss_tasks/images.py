@@ -1,4 +1,4 @@
-"""Images that stay in memory as uint8, and tasks made of an official training and test set."""
+"""Define images kept in memory as uint8, and the base class of tasks with an official training and test set."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class Images:
-    """Images as uint8, a quarter of their size as floats; batches are normalised as tensors.
+    """Images stored as uint8, a quarter of their size as floats; each batch is normalised when it is taken.
 
     Args:
         stored: `(rows, channels, height, width)` uint8.
-        mean: of each channel, in units of a pixel's 0 to 255.
-        std: likewise.
-        crop: most pixels by which `augment` shifts an image; what comes in at the border is black.
+        mean: mean of each channel, on the pixels' scale of 0 to 255.
+        std: standard deviation of each channel, on the same scale.
+        crop: maximum number of pixels by which `augment` shifts an image; the border is filled with black.
         flip: whether `augment` mirrors every second image, left to right.
     """
 
@@ -45,7 +45,7 @@ class Images:
 
     @classmethod
     def of(cls, stored: npt.NDArray[np.uint8], crop: int = 0, flip: bool = False) -> Images:
-        """Images normalised by their own channels' mean and standard deviation; one that is constant is centred."""
+        """Normalise images by the mean and standard deviation of each channel; a constant channel is only centred."""
         total = np.zeros((2, stored.shape[1]))
         for start in range(0, len(stored), _BLOCK):
             block = stored[start : start + _BLOCK].astype(np.float64)
@@ -55,7 +55,7 @@ class Images:
         return cls(stored, tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist()), crop, flip)
 
     def like_training(self, stored: npt.NDArray[np.uint8]) -> Images:
-        """Other images on the scale of these, never augmented."""
+        """Return other images on the scale of these, never augmented."""
         return replace(self, stored=stored, crop=0, flip=False)
 
     @property
@@ -70,7 +70,7 @@ class Images:
         return replace(self, stored=self.stored[rows])
 
     def prepare(self, stored: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """`(..., channels, height, width)` pixels minus mean, over standard deviation."""
+        """Return `(..., channels, height, width)` pixels minus mean, over standard deviation."""
         import torch
 
         mean, std = (
@@ -80,7 +80,7 @@ class Images:
         return stored.to(dtype).sub_(mean).div_(std)
 
     def augment(self, stored: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """`(batch, channels, height, width)` pixels, each image shifted and mirrored at random."""
+        """Return `(batch, channels, height, width)` pixels, each image shifted and mirrored at random."""
         import torch
         from torch.nn.functional import pad
 
@@ -114,10 +114,10 @@ class ImageConfig(FilesConfig):
 
 
 class ImageTask(Task):
-    """Images in classes, with an official training and test set.
+    """Classification of images, with an official training and test set.
 
     A tenth of the training images, stratified by class and drawn by the seed, is held out as validation.
-    Channels are normalised by the training images that stay. Only those are augmented.
+    Channels are normalised by the remaining training images. Only those are augmented.
     """
 
     shape: ClassVar[tuple[int, int, int]]
@@ -130,7 +130,7 @@ class ImageTask(Task):
 
     @abstractmethod
     def load(self, part: str) -> tuple[Array, Array]:
-        """The whole official training or test set.
+        """Load the whole official training or test set.
 
         Args:
             part: `train` or `test`.
@@ -144,15 +144,15 @@ class ImageTask(Task):
 
     @property
     def files(self) -> DataFolder:
-        """Finds the data set's files."""
+        """Return the finder of the data set's files."""
         return DataFolder(self.name, self.config, self.folder, self.usual)
 
     def problem(self) -> Problem:
-        """Classification by error; no file is read."""
+        """Return a classification judged by error; no file is read."""
         return Problem.classification(self.shape, self.classes)
 
     def splits(self, seed: int) -> Splits:
-        """Nine tenths of the training images, and the tenth that is held out."""
+        """Return nine tenths of the training images, and the tenth that is held out."""
         (pixels, labels), (train, validation) = self._train, self._rows(seed)
         images = Images.of(pixels[train], self.config.crop, self.config.flip)
         return Splits(
@@ -160,7 +160,7 @@ class ImageTask(Task):
         )
 
     def test(self, seed: int) -> Split:
-        """The official test set, on the scale of the training images."""
+        """Return the official test set, on the scale of the training images."""
         train, _ = self._rows(seed)
         pixels, labels = self._checked("test")
         return Split(Images.of(self._train[0][train]).like_training(pixels), labels)

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, from their IDX files."""
+"""Tasks MNIST and Fashion-MNIST, read from their IDX files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _IdxTask(ImageTask):
     hashes: ClassVar[Mapping[str, str]]
 
     def load(self, part: str) -> tuple[Array, Array]:
-        """Images `(rows, 1, 28, 28)` and labels."""
+        """Read images `(rows, 1, 28, 28)` and labels."""
         prefix = {"train": "train", "test": "t10k"}[part]
         images = read_idx(self._find(f"{prefix}-images-idx3-ubyte"), 3)
         return images[:, None], read_idx(self._find(f"{prefix}-labels-idx1-ubyte"), 1)

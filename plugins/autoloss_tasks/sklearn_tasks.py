@@ -1,4 +1,4 @@
-"""Data sets that come with scikit-learn: no download."""
+"""Tasks on the data sets that come with scikit-learn, without a download."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from autoloss_tasks.tabular import Array, TabularTask
 class Digits(TabularTask):
     """Handwritten digits: 1,797 rows of 8 x 8 pixels, 10 classes.
 
-    Pixels are divided by 16, their maximum, and not standardised: in training rows some are zero but for a
-    few rows, and a pixel over a tiny deviation would be a hundred elsewhere.
+    Pixels are divided by 16, their maximum, and not standardised: some are zero in nearly all training rows, and
+    a pixel divided by such a small deviation could be a hundred in other rows.
     """
 
     standardise = False
@@ -69,7 +69,7 @@ class Diabetes(TabularTask):
 
 
 class Linnerud(TabularTask):
-    """Weight, waist and pulse of 20 men by 3 exercises: three real targets, and few rows indeed."""
+    """Weight, waist and pulse of 20 men by 3 exercises: three real targets, and very few rows."""
 
     regression = True
 

@@ -1,4 +1,4 @@
-"""Street View House Numbers, from their MATLAB files."""
+"""Task SVHN, Street View House Numbers, read from its MATLAB files."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Svhn(ImageTask):
         )
 
     def load(self, part: str) -> tuple[Array, Array]:
-        """Images `(rows, 3, 32, 32)` and digits; the file's label 10 is the digit 0."""
+        """Read images `(rows, 3, 32, 32)` and digits; the file's label 10 is the digit 0."""
         from scipy.io import loadmat
 
         path = self.files.find([self.remotes[part].name], self.remotes[part])
         try:
             held = loadmat(path, variable_names=["X", "y"])
-        except Exception as error:  # damaged files raise anything
+        except Exception as error:  # damaged files raise any exception
             raise EvaluationError(
                 f"{path} is no MATLAB file or a damaged one: {type(error).__name__}: {error}. Delete it and get it "
                 f"again."

@@ -1,4 +1,4 @@
-"""Data made by the task itself, of which the truth is known."""
+"""Tasks on generated data, for which the best loss is known."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class _Friedman(Task):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """`(count,)` noise, before its size is applied."""
+        """Draw `(count,)` noise, before it is scaled."""
 
     def problem(self) -> Problem:
-        """Regression by squared error."""
+        """Return a regression judged by squared error."""
         return Problem.regression((self.features,))
 
     def splits(self, seed: int) -> Splits:
-        """Training and validation rows, noise on both."""
+        """Return training and validation rows, noise on both."""
         return Splits(self._rows(seed, "train", noisy=True), self._rows(seed, "validation", noisy=True))
 
     def test(self, seed: int) -> Split:
-        """Test rows."""
+        """Return test rows."""
         return self._rows(seed, "test", noisy=self.noisy_test)
 
     def _rows(self, seed: int, part: str, *, noisy: bool) -> Split:
@@ -67,7 +67,7 @@ class _Friedman(Task):
 
 
 class HeavyTails(_Friedman):
-    """Friedman's function with targets that Student's t noise hits: at 2 or fewer degrees its variance is infinite."""
+    """Friedman's function with Student's t noise on its targets: at 2 or fewer degrees its variance is infinite."""
 
     name: ClassVar[str] = "heavy-tails"
 
@@ -79,7 +79,7 @@ class HeavyTails(_Friedman):
         )
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """Student's t."""
+        """Draw from Student's t distribution."""
         return rng.standard_t(self.config.degrees, count)
 
 
@@ -89,7 +89,7 @@ class GaussianNoise(_Friedman):
     name: ClassVar[str] = "gaussian-noise"
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """Standard normal."""
+        """Draw from the standard normal distribution."""
         return rng.normal(size=count)
 
 
@@ -99,7 +99,7 @@ class LaplaceNoise(_Friedman):
     name: ClassVar[str] = "laplace-noise"
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """Laplace of variance 1."""
+        """Draw from the Laplace distribution of variance 1."""
         return rng.laplace(scale=np.sqrt(0.5), size=count)
 
 
@@ -110,16 +110,16 @@ class QuantileNoise(_Friedman):
     noisy_test: ClassVar[bool] = True
 
     def problem(self) -> Problem:
-        """Regression by the pinball loss at 0.9; squared error aims at the mean instead."""
+        """Return a regression judged by the pinball loss at 0.9; squared error estimates the mean instead."""
         return Problem.regression((self.features,), metric="pinball(0.9)")
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """Exponential of mean 0 and variance 1."""
+        """Draw from the exponential distribution, shifted to mean 0, of variance 1."""
         return rng.exponential(size=count) - 1.0
 
 
 class RareClasses(Task):
-    """Overlapping Gaussian clouds, rare classes in training, judged by balanced error: logit adjustment is to recover.
+    """Overlapping Gaussian clouds, rare classes in training, balanced error: logit adjustment is the loss to recover.
 
     The classes' centres lie on a circle, in two of ten features. Class c has a share of `imbalance ** (c / (n - 1))` of
     the first one's training and validation rows; test rows are balanced. All rows are drawn afresh for each seed.
@@ -141,17 +141,17 @@ class RareClasses(Task):
         distance: float = Field(1.5, gt=0, description="of the centres from the middle, in deviations")
 
     def problem(self) -> Problem:
-        """Classification by balanced error."""
+        """Return a classification judged by balanced error."""
         return Problem.classification((self.features,), self.config.classes, "balanced_error")
 
     def splits(self, seed: int) -> Splits:
-        """Training and validation rows, both imbalanced."""
+        """Return training and validation rows, both imbalanced."""
         return Splits(
             self._rows(seed, "train", self.config.rarest), self._rows(seed, "validation", self.config.rarest)
         )
 
     def test(self, seed: int) -> Split:
-        """Test rows, balanced."""
+        """Return balanced test rows."""
         return self._rows(seed, "test", 1.0)
 
     def _rows(self, seed: int, part: str, rarest: float) -> Split:

@@ -1,4 +1,4 @@
-"""Your own table: a CSV, Parquet or NPZ file."""
+"""Task `table`, the user's own CSV, Parquet or NPZ file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FEWEST = 3
 class Table(TabularTask):
     """Your own table: a CSV, Parquet or NPZ file with one or more target columns.
 
-    Whether targets are classes or numbers is told by what they hold, said in a notice, and set by `kind`.
+    Targets are recognised as classes or numbers by their values, which a notice reports; `kind` sets it explicitly.
     Missing features are filled by the median or the most frequent category, numbers standardised, categories
     one-hot encoded, all by the training rows alone. Rows are split by a column of the file, or by the seed into
     train 60 / validation 20 / test 20, stratified by class.
@@ -69,28 +69,28 @@ class Table(TabularTask):
         )
 
     def load(self) -> tuple[Array, Array]:
-        """Features as numbers, categories numbered; and targets."""
+        """Return features as numbers, categories numbered; and targets."""
         return self._features[0], self._targets
 
     @property
     def is_regression(self) -> bool:
-        """Whether targets are real numbers: by `kind`, or by what they hold."""
+        """Whether targets are real numbers: by `kind`, or by their values."""
         kind: Kind = self.config.kind
         return is_regression(self._targets)[0] if kind == "auto" else kind == "regression"
 
     @property
     def width(self) -> int:
-        """Numeric columns, and one for each category."""
+        """Number of numeric columns plus number of categories."""
         features, categories = self._features
         return int(features.shape[1]) - len(categories) + sum(categories.values())
 
     def encode(self, rows: Array, train: Array) -> Array:
-        """`(rows, width)` features, filled, scaled and one-hot encoded by the training rows alone."""
+        """Return `(rows, width)` features, imputed, scaled and one-hot encoded by the training rows alone."""
         features, categories = self._features
         return encode(features, rows, train, categories)
 
     def rows(self, seed: int) -> tuple[Array, Array, Array]:
-        """Sorted row numbers of the three splits, by the split column or by the seed."""
+        """Return sorted row numbers of the three splits, by the split column or by the seed."""
         if self.config.split is None:
             self._check_sizes()
             return super().rows(seed)
@@ -104,11 +104,11 @@ class Table(TabularTask):
 
     @property
     def exchangeable(self) -> bool:
-        """Unless a split column names validation rows."""
+        """True unless a split column names validation rows."""
         return self.config.split is None or not (self._places == 1).any()
 
     def notices(self) -> list[str]:
-        """How the target was understood."""
+        """Return a sentence on how the target was interpreted."""
         if self.config.kind != "auto":
             return []
         regression, sign = is_regression(self._targets)
@@ -193,7 +193,7 @@ class Table(TabularTask):
 
     @cached_property
     def _places(self) -> Array:
-        """`(rows,)` 0, 1 or 2: train, validation or test."""
+        """`(rows,)` split of each row: 0 train, 1 validation or 2 test."""
         import polars
 
         name = self.config.split
@@ -211,7 +211,7 @@ class Table(TabularTask):
         return places
 
     def _check_sizes(self) -> None:
-        """Refuse a class that is too small for three splits."""
+        """Raise for a class that is too small for three splits."""
         if self.is_regression:
             return
         names, sizes = np.unique(self._targets, return_counts=True)
@@ -224,7 +224,7 @@ class Table(TabularTask):
             )
 
     def _check_training(self, train: Array) -> None:
-        """Refuse training rows of the user's that lack a class, or whose target is constant."""
+        """Raise for given training rows that lack a class, or whose target is constant."""
         targets = self._table[1][train]
         if self.is_regression:
             lacking = [

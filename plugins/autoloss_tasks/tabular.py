@@ -1,4 +1,4 @@
-"""Tasks made from one table: split and scaled by the seed."""
+"""Define `TabularTask`, the base class of tasks made from one table, which splits and scales it by the seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 
 class TabularTask(Task):
-    """A task that is one table; a subclass only says how to `load` it.
+    """A task that is one table; a subclass only defines how to `load` it.
 
     Rows are split into train 60 / validation 20 / test 20, stratified by class, as a function of the seed
     alone. Features are standardised by mean and standard deviation of the training rows (a column that is
@@ -43,7 +43,7 @@ class TabularTask(Task):
 
     @abstractmethod
     def load(self) -> tuple[Array, Array]:
-        """The whole table.
+        """Load the whole table.
 
         Returns:
             `(rows, features)` numbers, and the targets: `(rows,)` labels of any type, or for regression
@@ -61,29 +61,29 @@ class TabularTask(Task):
         return int(self._table[0].shape[1])
 
     def encode(self, rows: Array, train: Array) -> Array:
-        """`(rows, width)` features of the given rows, by a scaler fitted on the training rows alone."""
+        """Return `(rows, width)` features of the given rows, by a scaler fitted on the training rows alone."""
         features, _ = self._table
         return _standardised(features[rows], features[train]) if self.standardise else features[rows]
 
     def problem(self) -> Problem:
-        """Kind and shapes as found in the table; metric `error` or `mse`."""
+        """Return kind and shapes as found in the table; metric `error` or `mse`."""
         _, targets = self._table
         if self.is_regression:
             return Problem.regression((self.width,), outputs=targets.shape[1])
         return Problem.classification((self.width,), classes=int(targets.max()) + 1)
 
     def splits(self, seed: int) -> Splits:
-        """Training and validation rows under the split seed."""
+        """Return training and validation rows under the split seed."""
         train, validation, _ = self.rows(seed)
         return Splits(self._scaled(train, train), self._scaled(validation, train))
 
     def test(self, seed: int) -> Split:
-        """Test rows under the same split seed."""
+        """Return test rows under the same split seed."""
         train, _, test = self.rows(seed)
         return self._scaled(test, train)
 
     def rows(self, seed: int) -> tuple[Array, Array, Array]:
-        """Sorted row numbers of the training, validation and test split."""
+        """Return sorted row numbers of the training, validation and test split."""
         _, targets = self._table
         labels = None if self.is_regression else targets
         searched, test = hold_out(np.arange(len(targets)), 0.2, seed, labels)
@@ -104,7 +104,7 @@ class TabularTask(Task):
         return features, np.unique(targets, return_inverse=True)[1].astype(np.int64)
 
     def _scaled(self, rows: Array, train: Array) -> Split:
-        """The given rows, on the scale of the training rows."""
+        """Scale the given rows as the training rows are."""
         _, targets = self._table
         x = self.encode(rows, train).astype(np.float32)
         if not self.is_regression:
@@ -113,7 +113,7 @@ class TabularTask(Task):
 
 
 def _standardised(values: Array, reference: Array) -> Array:
-    """Values `(rows, columns)` minus mean, over standard deviation, of the reference rows."""
+    """Return values `(rows, columns)` minus mean, over standard deviation, of the reference rows."""
     constant = reference.min(0) == reference.max(0)
     scaled: Array = (values - reference.mean(0)) / np.where(constant, 1.0, reference.std(0))
     return scaled

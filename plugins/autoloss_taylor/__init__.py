@@ -1,1 +1,1 @@
-"""Strategy `taylorglo`: losses as Taylor polynomials, their parameters found by CMA-ES."""
+"""Strategy `taylorglo`, which finds the parameters of losses that are Taylor polynomials by CMA-ES."""

@@ -1,4 +1,4 @@
-r"""What the derivative of a Taylor loss does at the uniform prediction.
+r"""Compute the derivative of a Taylor loss at the uniform prediction, and the invariant's bound on it.
 
 L is what TaylorGLO maximises (arXiv 2002.00059): the loss is the mean over the batch of -sum over classes of L, and
 
@@ -14,13 +14,13 @@ from automl_loss import taylor_powers
 
 
 def slope(parameters: Sequence[float], degree: int, target: float, prediction: float) -> float:
-    """dL/df at one point.
+    """Compute dL/df at one point.
 
     Args:
         parameters: t0, t1, and one for each of `taylor_powers(degree)`.
-        degree: k.
-        target: y.
-        prediction: f.
+        degree: k, at least 1.
+        target: value of y.
+        prediction: value of f.
     """
     centre_y, centre_f, *rest = parameters
     return sum(
@@ -33,16 +33,16 @@ def slope(parameters: Sequence[float], degree: int, target: float, prediction: f
 
 
 def pull(parameters: Sequence[float], degree: int, classes: int) -> float:
-    """How much more the true class's probability is pushed up than another's, at the uniform prediction.
+    """Compute dL/df of the true class minus that of another, at the uniform prediction.
 
-    For k = 3 this is cy + cyy + chy / n in the words of arXiv 2010.00788: training from the uniform prediction moves
-    the right way exactly when it is positive. With two classes and one raw output it says that the classes are pushed
-    apart; both may be pushed to one side.
+    For k = 3 this is cy + cyy + chy / n in the notation of arXiv 2010.00788: training from the uniform prediction
+    raises the true class's probability exactly when it is positive. With two classes and one raw output it means that
+    the classes are pushed apart; both may be pushed to one side.
     """
     uniform = 1.0 / classes
     return slope(parameters, degree, 1.0, uniform) - slope(parameters, degree, 0.0, uniform)
 
 
 def published_bound(parameters: Sequence[float], degree: int, classes: int) -> float:
-    """What `pull` must not be below by the published condition: (n - 2) (c1 + ch / n + chh / n^2)."""
+    """Compute the published lower bound of `pull`: (n - 2) (c1 + ch / n + chh / n^2)."""
     return (classes - 2) * slope(parameters, degree, 0.0, 1.0 / classes)

@@ -1,4 +1,4 @@
-"""Strategy `taylorglo`: CMA-ES over the parameters of a Taylor polynomial (arXiv 2002.00059)."""
+"""Strategy `taylorglo`, which runs CMA-ES over the parameters of a Taylor polynomial (arXiv 2002.00059)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TaylorGLO(SearchStrategy):
 
     The polynomial of degree k has its centre among its parameters and no terms without the prediction: 5, 8 or 12
     numbers. It runs on the same kernels as a symbolic loss, its weights are not tuned, and outcomes are told to CMA-ES
-    by their rank, which is all it uses; a loss that was rejected or diverged ranks last.
+    by their rank, the only information that it uses; a loss that was rejected or diverged ranks last.
 
     The published implementation is under an academic licence, and a patent on the method is pending; this one is
     written from the paper's formulas. Commercial users should look into both.
@@ -69,7 +69,7 @@ class TaylorGLO(SearchStrategy):
         self._asked: list[npt.NDArray[np.float64]] = []
 
     def ask(self) -> list[Candidate]:
-        """A sample of CMA-ES; `[]` after the last generation, or when it has converged."""
+        """Return a sample of CMA-ES; `[]` after the last generation, or when it has converged."""
         if self._generation >= self.config.generations or self._cma.should_stop():
             return []
         self._asked = [self._cma.ask() for _ in range(self.config.population)]
@@ -77,7 +77,7 @@ class TaylorGLO(SearchStrategy):
         return [self._candidate(number, x) for number, x in enumerate(self._asked, first)]
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Ranks of the outcomes, all that failed sharing the last."""
+        """Tell CMA-ES the ranks of the outcomes; all that failed share the last rank."""
         completed = sorted((o for o in outcomes if o.fitness is not None), key=lambda o: o.rank_key)
         ranks = {outcome.id: float(place) for place, outcome in enumerate(completed)}
         self._cma.tell(
@@ -91,7 +91,7 @@ class TaylorGLO(SearchStrategy):
         return Candidate(number, loss, self._generation, rejected=self._objection(parameters))
 
     def _objection(self, parameters: Sequence[float]) -> str | None:
-        """Why the invariant rejects a loss; `None` when it does not, and always in regression."""
+        """Return why the invariant rejects a loss; `None` when it does not, and always in regression."""
         if not self.problem.is_classification or self.config.invariant == "none":
             return None
         classes, degree = self.problem.classes, self.config.degree

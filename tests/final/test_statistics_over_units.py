@@ -50,18 +50,18 @@ def _resplits(rng: np.random.Generator, units: int, seen: int = 4) -> np.ndarray
 
 def test_by_simulation_the_correction_holds_its_level_where_plain_tests_do_not() -> None:
     rng = np.random.default_rng(1)
-    runs = [_resplits(rng, 10) for _ in range(400)]
+    runs = [_resplits(rng, 10) for _ in range(200)]
     corrected = np.mean([corrected_t(d.tolist(), 0.25).p < 0.05 for d in runs])
     plain = np.mean([corrected_t(d.tolist(), 0.0).p < 0.05 for d in runs])
     ranks = np.mean([wilcoxon(d.tolist()).p < 0.05 for d in runs])
     covered = np.mean([
         interval[0] <= 0 <= interval[1] for d in runs if (interval := corrected_t(d.tolist(), 0.25).ci95)
     ])  # fmt: skip
-    # Three standard errors of 400 runs are 0.033.
-    assert corrected <= 0.05 + 0.033
-    assert covered >= 0.95 - 0.033
-    assert plain > 0.12
-    assert ranks > 0.12
+    # Three standard errors of 200 runs are 0.046.
+    assert corrected <= 0.05 + 0.046
+    assert covered >= 0.95 - 0.046
+    assert plain > 0.14
+    assert ranks > 0.14
 
 
 def test_by_simulation_a_real_difference_is_found_and_lies_within_the_interval() -> None:

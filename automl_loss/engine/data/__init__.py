@@ -1,1 +1,1 @@
-"""Rows of a task: as tensors, corrupted, split anew. `corruption` needs no torch."""
+"""Hold a task's rows as tensors, corrupt them, and split them anew. `corruption` does not import torch."""

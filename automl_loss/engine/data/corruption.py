@@ -1,8 +1,8 @@
-"""What a task can be made to suffer: wrong labels, outliers, rare classes. Its test rows never.
+"""Corrupt a task's training and validation rows: wrong labels, outliers, rare classes. Test rows stay clean.
 
 Every option draws from streams of its own, one per split, so that adding one option, or
-`clean_validation`, leaves the rows that another one hits as they are; and a row hit at a low rate is
-hit at every higher one.
+`clean_validation`, does not change the rows that another one hits; and a row hit at a low rate is hit
+at every higher one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class _Section(BaseModel):
 
 
 class LabelNoise(_Section):
-    """How labels become wrong.
+    """Settings of label noise.
 
     Args:
-        rate: probability of a row that its label becomes another class.
+        rate: probability that a row's label becomes another class.
         kind: `symmetric`: drawn uniformly from the other classes; `pair_flip`: class c becomes c + 1, the
             last the first.
     """
@@ -63,7 +63,7 @@ def _noise_from(value: object) -> object:
 
 
 class TaskOptions(_Section):
-    """Options that every task has, next to the plugin's own.
+    """Options that every task has, in addition to the plugin's own.
 
     `metric` is a name or an import path after validation, or `None` for the task's own; `label_noise` is
     always a `LabelNoise`.
@@ -103,11 +103,11 @@ class TaskOptions(_Section):
 
 
 def check_options(options: TaskOptions, problem: Problem) -> list[str]:
-    """Why the options do not fit a task; empty when they do.
+    """Return why the options do not fit a task; empty when they do.
 
     Args:
         options: the common options.
-        problem: the task's.
+        problem: the task's problem.
 
     Returns:
         Problems, each `option: sentence` with a remedy.
@@ -131,7 +131,7 @@ def check_options(options: TaskOptions, problem: Problem) -> list[str]:
 
 
 def corrupt(splits: Splits, options: TaskOptions, problem: Problem, seed: int) -> Splits:
-    """Training and validation rows with the options applied; `splits` itself stays as it is.
+    """Apply the options to training and validation rows; `splits` itself is not changed.
 
     Label noise and outliers fall on training and validation rows, or on training rows alone with
     `clean_validation`; imbalance thins out training rows by their true classes.
@@ -139,11 +139,11 @@ def corrupt(splits: Splits, options: TaskOptions, problem: Problem, seed: int) -
     Args:
         splits: clean rows.
         options: checked by `check_options`.
-        problem: the task's.
+        problem: the task's problem.
         seed: the run seed; masks are a function of it alone.
 
     Returns:
-        The corrupted rows, in their order.
+        The corrupted rows, in the order of `splits`.
     """
     train, validation = splits.train.y, splits.validation.y
     if options.label_noise.rate:
@@ -165,12 +165,12 @@ def corrupt(splits: Splits, options: TaskOptions, problem: Problem, seed: int) -
 def _mislabel(
     labels: npt.NDArray[Any], noise: LabelNoise, classes: int, seed: int, split: str
 ) -> npt.NDArray[Any]:
-    """Labels `(rows,)` of which each becomes another class with probability `noise.rate`."""
+    """Change each of the labels `(rows,)` to another class with probability `noise.rate`."""
     hit = generator(seed, "corruption", "label_noise", split).random(len(labels)) < noise.rate
     if noise.kind == "pair_flip":
         steps: npt.NDArray[np.int64] = np.ones(len(labels), dtype=np.int64)
     else:
-        # 1 to classes - 1 steps onward, round the classes: every other class alike, and never the same.
+        # Add 1 to classes - 1, modulo classes: every other class is equally likely, and never the same.
         steps = generator(seed, "corruption", "label_noise", split, "class").integers(1, classes, len(labels))
     return np.where(hit, (labels + steps) % classes, labels).astype(labels.dtype)
 
@@ -178,7 +178,7 @@ def _mislabel(
 def _add_outliers(
     targets: npt.NDArray[Any], share: float, deviation: npt.NDArray[Any], seed: int, split: str
 ) -> npt.NDArray[Any]:
-    """Targets `(rows, outputs)` of which a share is moved, up or down alike, by 3 to 10 standard deviations.
+    """Move a share of targets `(rows, outputs)` by 3 to 10 standard deviations, up or down with equal probability.
 
     Each output of a row that is hit has its own sign and distance, the latter uniform.
     """
@@ -189,9 +189,9 @@ def _add_outliers(
 
 
 def _long_tail(labels: npt.NDArray[Any], ratio: float, seed: int) -> npt.NDArray[np.int64]:
-    """Sorted indices of the training rows that stay.
+    """Return the sorted indices of the training rows that are kept.
 
-    From the most frequent class, which stays whole, to the rarest, class sizes fall exponentially: the class
+    From the most frequent class, which is kept whole, to the rarest, class sizes fall exponentially: the class
     of rank r of C keeps `largest * ratio ** (r / (C - 1))` rows, at least one, at most what it has.
     """
     classes, sizes = np.unique(labels, return_counts=True)

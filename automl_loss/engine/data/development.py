@@ -1,4 +1,4 @@
-"""A task without its test rows, for developing methods: what is chosen by looking must not have seen them."""
+"""Make a task without its test rows, for developing methods: design choices must not depend on the test rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from automl_loss.plugins.task import Split, Splits, Task
 from automl_loss.seeds import generator
 
 HELD_OUT = 0.25
-"""Share of the training rows that validates: 60 to 20 of a hundred become 45 to 15."""
+"""Share of the training rows held out as validation: 60 training and 20 validation rows become 45 and 15."""
 
 
 class DevelopmentTask(Task):
-    """Another task's training and validation rows, as a task of their own.
+    """A task made of another task's training and validation rows.
 
     Its test rows are the other's validation rows; its validation rows are a part of the other's training rows,
     drawn by the seed, for classification from each class its share. The other's test rows are never asked for.
@@ -33,11 +33,11 @@ class DevelopmentTask(Task):
         self._whole = whole
 
     def problem(self) -> Problem:
-        """As the other states it."""
+        """Return the other task's problem."""
         return self._whole.problem()
 
     def splits(self, seed: int) -> Splits:
-        """The other's training rows, taken apart."""
+        """Split the other's training rows."""
         rows = self._whole.splits(seed).train
         labels = rows.y if self.problem().is_classification else np.zeros(len(rows), dtype=np.int64)
         held = held_out(labels, HELD_OUT, generator(seed, "development"))
@@ -45,11 +45,11 @@ class DevelopmentTask(Task):
         return Splits(Split(rows.x[kept], rows.y[kept]), Split(rows.x[held], rows.y[held]))
 
     def test(self, seed: int) -> Split:
-        """The other's validation rows."""
+        """Return the other's validation rows."""
         return self._whole.splits(seed).validation
 
     def notices(self) -> list[str]:
-        """The other's, and that this is not the whole of it."""
+        """Return the other's notices, and one that the test rows are not used."""
         return [
             *self._whole.notices(),
             "development: the test rows are left alone; the validation rows are judged on in their place, and a "
@@ -58,12 +58,12 @@ class DevelopmentTask(Task):
 
 
 def held_out(labels: npt.NDArray[Any], share: float, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Sorted places of a share of each label's rows; a label with a single row keeps it, the rest has one at least.
+    """Return sorted indices of a share of each label's rows, at least one row, or none of a label with a single row.
 
     Args:
         labels: `(rows,)`.
-        share: of rows to hold out, between 0 and 1.
-        rng: draws them.
+        share: share of rows to hold out, between 0 and 1.
+        rng: draws the rows.
 
     Raises:
         ValueError: no label has two rows.

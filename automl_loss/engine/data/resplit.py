@@ -1,7 +1,7 @@
-"""Training and validation rows put together anew.
+"""Split training and validation rows anew, or move validation rows to training.
 
-Rows that are known to be clean can be trained on, besides choosing on them. And what was chosen on validation rows
-is better judged on others: training and validation rows, drawn anew from both, are such rows, and no test row is.
+Validation rows that are known to be clean can be trained on. And a choice made on validation rows is better judged on
+other rows: training and validation rows are drawn anew from both for this, and test rows are not used.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from automl_loss.engine.settings import Resplit
 from automl_loss.seeds import generator
 
 HELD_OUT = 0.2
-"""Share of the validation rows that the stopping rule keeps; the rest is trained on."""
+"""Share of the validation rows kept for the stopping rule; the rest is trained on."""
 
 
 def resplit(train: Rows, validation: Rows, how: Resplit, seed: int) -> tuple[Rows, Rows]:
-    """Training and validation rows for lanes that train on validation rows, too, or on rows drawn anew.
+    """Return training and validation rows for lanes that train on validation rows, or on rows drawn anew.
 
     Args:
         train: the training rows.
-        validation: the validation rows. To be trained on, all but a fifth of them, drawn by the seed.
+        validation: the validation rows; all but a fifth of them, drawn by the seed, are trained on.
         how: which rows are trained on; a number draws both splits anew, each as large as it was and, for
             classification, with as many rows of each class.
         seed: the run seed.
@@ -37,7 +37,7 @@ def resplit(train: Rows, validation: Rows, how: Resplit, seed: int) -> tuple[Row
     if how == "both":
         stored, target = torch.cat([train.stored, stored]), torch.cat([train.target, target])
     rest = Rows(validation.stored[held], validation.target[held], validation.inputs, validation.dtype)
-    # Prepared, and augmented, as training rows are.
+    # They are prepared and augmented as training rows are.
     return Rows(stored, target, train.inputs, train.dtype), rest
 
 

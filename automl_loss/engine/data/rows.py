@@ -1,4 +1,4 @@
-"""Rows of a task as tensors, and the order in which training visits them."""
+"""Define `Rows`, a split as tensors, and `BatchOrder`, the order in which training visits rows."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Rows:
     has `Inputs`, its rows stay in stored form and a batch is prepared when it is taken.
 
     Augmentation draws from a generator that is a function of the batch's row numbers in their order. Those are a
-    function of seed and step alone, and so is what is drawn: all candidates meet the same images, whatever their
-    company. (A batch of one row is the same each time, and augmented alike.)
+    function of seed and step alone, and so are the draws: all candidates see the same images, however they are
+    batched. (A batch of one row is augmented the same way each time.)
 
     Args:
         stored: `(rows, *input_shape)` inputs, as networks see them or as `inputs` keeps them.
         target: `(rows,)` int64 class indices, or `(rows, outputs)` floats.
-        inputs: prepares what is stored; `None` when it is as networks see it.
-        dtype: what inputs are prepared as.
+        inputs: prepares `stored`; `None` when it is as networks see it.
+        dtype: dtype of prepared inputs.
     """
 
     stored: Tensor
@@ -49,12 +49,12 @@ class Rows:
         return self.stored if self.inputs is None else self.inputs.prepare(self.stored, self.dtype)
 
     def blocks(self, size: int) -> Iterator[Tensor]:
-        """`x` in pieces of at most `size` rows, prepared one after the other: a large split is never held as floats."""
+        """Yield `x` in blocks of at most `size` rows, prepared one by one: a large split is never held as floats."""
         for piece in torch.split(self.stored, size):
             yield piece if self.inputs is None else self.inputs.prepare(piece, self.dtype)
 
     def __getitem__(self, index: Tensor) -> Rows:
-        """Rows by index, augmented and prepared; an index of shape `(P, batch)` gives a batch per network."""
+        """Return rows by index, augmented and prepared; an index of shape `(P, batch)` gives a batch per network."""
         stored, target = self.stored[index], self.target[index]
         if self.inputs is None:
             return Rows(stored, target)
@@ -68,7 +68,7 @@ class Rows:
 
     @classmethod
     def of(cls, split: Split, problem: Problem, device: torch.device, dtype: torch.dtype) -> Rows:
-        """Checked tensors of a split."""
+        """Check a split, and convert it to tensors."""
         if len(split.x) != len(split.y) or not len(split.y):
             raise EvaluationError(
                 f"a split has {len(split.x)} inputs and {len(split.y)} targets; expected equal, non-zero."
@@ -84,7 +84,7 @@ class Rows:
 
 
 def _target(split: Split, problem: Problem, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Checked targets of a split."""
+    """Check a split's targets, and convert them to a tensor."""
     if not problem.is_classification:
         target = torch.as_tensor(split.y, device=device).to(dtype)
         if tuple(target.shape[1:]) != (problem.output_dim,):
@@ -102,7 +102,7 @@ def _target(split: Split, problem: Problem, device: torch.device, dtype: torch.d
 
 
 def _generator_of(rows: npt.NDArray[np.int64]) -> np.random.Generator:
-    """A generator on the stream of a batch, given by its row numbers in their order."""
+    """Return a generator on the stream of a batch, given by its row numbers in their order."""
     digest = hashlib.blake2b(np.ascontiguousarray(rows, dtype="<i8").tobytes(), digest_size=8).digest()
     return generator(int.from_bytes(digest, "big"), "augmentation")
 
@@ -120,7 +120,7 @@ class BatchOrder:
         self._epochs: dict[int, npt.NDArray[np.int64]] = {}
 
     def __getitem__(self, step: int) -> npt.NDArray[np.int64]:
-        """`(batch,)` row indices of a step, counted from 0."""
+        """Return the `(batch,)` row indices of a step, counted from 0."""
         start = step * self._size
         first, offset = divmod(start, self._rows)
         last = (start + self._size - 1) // self._rows

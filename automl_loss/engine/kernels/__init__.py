@@ -1,4 +1,4 @@
-"""Loss kernels: value and derivatives of many losses at once, by compiled code or by autograd."""
+"""Compute value and derivatives of many losses at once, by compiled code or by autograd."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["CompiledKernel", "LossKernel", "MixedKernel", "ReferenceKernel", "ke
 
 
 def kernel_for(losses: Sequence[Loss], *, compiled: bool = True, threads: int = 1) -> LossKernel:
-    """The fastest kernel for these losses.
+    """Return the fastest kernel for these losses.
 
     Args:
         losses: the P losses, at least one, all with `space == "prediction"`.
         compiled: whether losses with a program run in compiled code, which needs tensors on CPU. `False`: all
             by autograd.
-        threads: threads of the compiled kernel.
+        threads: number of threads of the compiled kernel.
 
     Raises:
         ValueError: no losses, or one that compares raw outputs.

@@ -1,9 +1,10 @@
-"""The sweeps on dual numbers, for the derivative of <u, dL/df> with respect to the weights, compiled.
+"""Forward and backward sweeps on dual numbers, for second derivatives of a loss by f and its weights, compiled.
 
-<u, dL/df> is the derivative of L along u. So forward carries tangents (u at f, 0 at y and constants) beside
-the values, and backward the tangents of the derivatives. An instruction r enters as w r, w being its weight;
-with g the derivative of L by w r and primes for tangents, the derivative of <u, dL/df> by w is the sum over
-elements of g' r + g r'.
+For a given direction u, with one number per element of f, they compute the derivative of <u, dL/df> with respect
+to the weights. <u, dL/df> is the derivative of L along u, so forward computes tangents (u at f, 0 at y and
+constants) beside the values, and backward computes the tangents of the derivatives. The value r of an instruction
+is multiplied by its weight w; with g the derivative of L by w r and primes for tangents, the derivative of
+<u, dL/df> by w is the sum over elements of g' r + g r'.
 
 Shapes are those of `_sweeps`; `slopes_a` and `slopes_b` are `(instructions, BLOCK)`.
 """
@@ -34,13 +35,13 @@ class Duals(NamedTuple):
 
 @helper
 def _matters(table: Any, i: Any) -> Any:
-    """Whether dL/df varies with the weight of an instruction; else its arguments' do not matter either."""
+    """Return whether dL/df varies with an instruction's weight; if not, nor does it with its arguments' weights."""
     return table[i, LIVE] and (table[i, SLOPED] or table[i, CURVED])
 
 
 @helper
 def prepare_tangents(table: Any, tangents: Any) -> None:
-    """Zero the tangents of what does not depend on f, which the sweeps leave alone."""
+    """Zero the tangents of instructions that do not depend on f, which the sweeps do not write."""
     for i in range(len(table)):
         if not table[i, SLOPED]:
             tangents[table[i, SLOT]][:] = 0.0
@@ -74,7 +75,7 @@ def forward_tangents(table: Any, own: Any, u: Any, rows: Any, duals: Any, count:
 def backward_tangents(table: Any, own: Any, rows: Any, duals: Any, sums: Any, count: Any) -> None:
     """Add the block's share of every weight's derivative to `sums`, `(instructions,)` in float64.
 
-    `adjoints[i]` becomes the derivative by instruction i after its weight, `adjoint_tangents[i]` its tangent.
+    `adjoints[i]` is set to g of instruction i, the derivative after its weight, `adjoint_tangents[i]` to g'.
     """
     last = len(table) - 1
     duals.adjoints[last][:count] = 1.0
@@ -114,14 +115,14 @@ def backward_tangents(table: Any, own: Any, rows: Any, duals: Any, sums: Any, co
 
 @helper
 def _bend(w: Any, g: Any, curvature: Any, weight: Any, tangent: Any, out: Any, count: Any) -> None:
-    """Add what one argument's tangent changes in the slope."""
+    """Add the change of the slope along one argument's tangent: w g times curvature times weight times tangent."""
     for k in range(count):
         out[k] += (w * g[k]) * (curvature[k] * (weight * tangent[k]))
 
 
 @helper
 def _dot(a: Any, b: Any, terms: Any, count: Any) -> Any:
-    """The sum of a b over one block, by halves: a fixed order that vectorises."""
+    """Return the sum of a b over one block, added by halves, a fixed order that vectorises."""
     for k in range(count):
         terms[k] = np.float64(a[k] * b[k])
     width = 1

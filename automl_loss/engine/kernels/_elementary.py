@@ -1,8 +1,8 @@
-"""exp, log, log1p and tanh for the inner loops, in float32 and float64.
+"""Define exp, log, log1p and tanh for the inner loops, in float32 and float64.
 
 The C library's functions are called element by element; these are straight-line arithmetic, which the
-compiler turns into vector instructions, several times as fast. Their error is a few units in the last place
-at most. NaN stays NaN, and infinities give what they should.
+compiler turns into vector instructions, several times as fast. Their error is a few ulps (units in the last place)
+at most. NaN stays NaN, and infinities give the functions' limits.
 
 Each is written for both widths by `overload`: in compiled code, `exp(x)` has the type of `x`.
 """
@@ -51,7 +51,7 @@ def _power_of_two_32(n: Any) -> Any:
 
 @helper
 def _reduced_expm1_64(r: Any) -> Any:
-    """By the series of exp(r) - 1, for |r| <= log(2) / 2."""
+    """Compute exp(r) - 1 by its series, for |r| <= log(2) / 2."""
     p = 1.0 / 6227020800.0
     p = p * r + 1.0 / 479001600.0
     p = p * r + 1.0 / 39916800.0
@@ -88,7 +88,7 @@ def _exp_64(x: Any) -> Any:
     n = shifted - _SHIFT_64
     p = _reduced_expm1_64((x - n * _LN2_64[0]) - n * _LN2_64[1]) + 1.0
     exponent = np.float64(shifted).view(np.int64) - _SHIFT_BITS_64
-    # In two factors, because 2**n alone overflows, or is subnormal, before the product is.
+    # In two factors, because 2**n alone overflows, or is subnormal, before the product is one.
     half = exponent >> 1
     return p * _power_of_two_64(half) * _power_of_two_64(exponent - half)
 
@@ -109,7 +109,7 @@ def _exp_32(x: Any) -> Any:
 
 @helper
 def _log_64(x: Any) -> Any:
-    """The sum of n log 2 and 2 artanh((m - 1) / (m + 1)), where x = m 2**n and 1 / sqrt(2) <= m < sqrt(2)."""
+    """Compute n log 2 + 2 artanh((m - 1) / (m + 1)), where x = m 2**n and 1 / sqrt(2) <= m < sqrt(2)."""
     bits = np.float64(x).view(np.int64)
     exponent = (bits - _HALF_ROOT_BITS_64) >> 52
     m = np.int64(bits - (exponent << 52)).view(np.float64) - 1.0
@@ -149,7 +149,7 @@ def _log_32(x: Any) -> Any:
 
 @helper
 def _log1p_64(x: Any) -> Any:
-    """Log of the rounded 1 + x, and a second term for what the rounding took away."""
+    """Compute the log of the rounded 1 + x, plus a second term that corrects the rounding."""
     total = 1.0 + x
     return _log_64(total) + (x - (total - 1.0)) / total if x < np.inf else x
 
@@ -162,7 +162,7 @@ def _log1p_32(x: Any) -> Any:
 
 @helper
 def _tanh_64(x: Any) -> Any:
-    """For x > 0: t / (t + 2) with t = exp(2 x) - 1, which is accurate near 0; beyond 20 it is 1."""
+    """Compute tanh for x > 0 as t / (t + 2) with t = exp(2 x) - 1, which is accurate near 0; beyond 20 it is 1."""
     twice = 2.0 * abs(x)
     if twice > 40.0:
         twice = 40.0

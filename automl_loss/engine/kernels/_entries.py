@@ -1,4 +1,4 @@
-"""What Python calls: value, gradient and weight gradient of a range of losses.
+"""Define the compiled functions that Python calls: value, gradient and weight gradient of a range of losses.
 
 Each takes `table`, `constants`, `offsets` and `longest` of a `FlatPrograms`; `first` and `stop`, the losses
 to work on; `f`, `y` (and `u`) as `(1 or P, elements)` arrays and `weights`, `(P, K)`, all contiguous and of
@@ -32,7 +32,7 @@ Entry = Callable[..., int]
 
 
 def build(sources: int) -> tuple[Entry, Entry, Entry]:
-    """The compiled entries. They return `sources`, which is how the number gets into numba's cache key."""
+    """Compile the entries. They return `sources`, so that the number is part of numba's cache key."""
 
     @entry
     def value(

@@ -1,4 +1,4 @@
-"""A population of programs as one table, in the order of execution."""
+"""Join the programs of a population into one table, in the order of execution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPCODE, LEFT, RIGHT, WEIGHT, SLOT, SLOPED, LIVE, CURVED = range(8)
 # Functions whose derivatives by their arguments are constant.
 STRAIGHT = (Opcode.ADD, Opcode.SUB, Opcode.MIN, Opcode.MAX, Opcode.ABS)
 
-# Slots of a block that hold the inputs; an instruction's own slot follows from its place.
+# Slots of a block that hold the inputs; an instruction's own slot follows from its index.
 Y_SLOT, F_SLOT, FIRST_SLOT = range(3)
 
 
@@ -62,10 +62,10 @@ def flatten(programs: Sequence[Program]) -> FlatPrograms:
 
 
 def _instructions(program: Program) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Table and constants of one loss: its nodes from last to first, then the activation."""
+    """Make table and constants of one loss: its nodes from last to first, then the activation."""
     rows: list[list[int]] = []
     constants: list[float] = []
-    places: dict[int, int] = {}  # of each node's last instruction
+    places: dict[int, int] = {}  # index of each node's last instruction
 
     def append(opcode: int, left: int | None = None, right: int | None = None, weight: int = -1) -> int:
         place = len(rows)
@@ -77,7 +77,7 @@ def _instructions(program: Program) -> tuple[npt.NDArray[np.int32], npt.NDArray[
         opcode = int(program.opcodes[node])
         left, right = places.get(int(program.left[node])), places.get(int(program.right[node]))
         if opcode == Opcode.POWER:
-            # Three instructions as the vocabulary defines it, so that overflow strikes where torch's does.
+            # Three instructions, as the vocabulary defines it, so that it overflows where torch's does.
             exponent = append(Opcode.MUL, right, append(Opcode.LOG, left))
             places[node] = append(Opcode.EXP, exponent, weight=node)
         else:
@@ -92,7 +92,7 @@ def _instructions(program: Program) -> tuple[npt.NDArray[np.int32], npt.NDArray[
 
 
 def _mark(table: npt.NDArray[np.int32]) -> None:
-    """Fill the columns that follow from the others."""
+    """Fill the columns that are computed from the others: `SLOT` and the three flags."""
     for place, (opcode, left, right) in enumerate(table[:, :3].tolist()):
         table[place, SLOT] = {Opcode.Y: Y_SLOT, Opcode.F: F_SLOT}.get(opcode, FIRST_SLOT + place)
         table[place, SLOPED] = opcode == Opcode.F or (

@@ -1,6 +1,6 @@
-"""How the kernels' functions are compiled: strictly IEEE, without the interpreter lock, kept on disk.
+"""Compile the kernels' functions: strictly IEEE, without the interpreter lock, kept on disk.
 
-No fast-math flag is set, so a result depends neither on an element's place in its row nor on the width of the
+No fast-math flag is set, so a result depends neither on an element's index in its row nor on the width of the
 processor's vectors.
 """
 
@@ -51,7 +51,7 @@ def _note_missing_cache() -> None:
 
 
 def fingerprint(*modules: ModuleType) -> int:
-    """A number that changes with the source of these modules.
+    """Return a number that changes with the source of these modules.
 
     Numba compiles an entry again when the entry's own file has changed, but not for the files it calls into.
     """

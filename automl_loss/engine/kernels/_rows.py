@@ -1,7 +1,7 @@
-"""What each opcode does to a row of elements: its value, its first and its second partial derivatives.
+"""Evaluate each opcode on a row of elements: value, first and second partial derivatives.
 
-A row holds one number per element of a block, as an instruction gives it *before* its weight; readers
-multiply by the weight. So terminals need no work, and A = wa * a, B = wb * b are an instruction's arguments
+A row holds one number per element of a block, an instruction's value *before* its weight; readers multiply by
+the weight. So terminals need no work, and A = wa * a, B = wb * b are an instruction's arguments
 below. Each opcode is one tight loop that the compiler vectorises; a loop writes two rows at most, because
 with more the compiler gives up proving that they do not overlap. Derivatives follow torch: 0 for sign,
 sign(0) = 0 for abs, half each for ties of min and max, 1 at the upper end of a clamp and 0 above.
@@ -30,8 +30,8 @@ SOFTPLUS_THRESHOLD = 20.0
 
 @helper
 def _sign(x: Any, one: Any) -> Any:
-    """`one`, `-one` or 0 with the sign of x."""
-    zero = one - one  # of x's own width, as a literal would not be
+    """Return `one`, `-one` or 0 by the sign of x."""
+    zero = one - one  # has x's own width, unlike a literal
     return one if x > zero else (-one if x < zero else zero)
 
 
@@ -116,7 +116,7 @@ def slopes(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, db:
             da[k] = wb * b[k]
             db[k] = wa * a[k]
     elif opcode == DIV:
-        # With r = 1 / sqrt(1 + B^2), no factor overflows before the result does.
+        # In terms of r = 1 / sqrt(1 + B^2), no factor overflows before the result does.
         for k in range(count):
             divisor = wb * b[k]
             r = one / np.sqrt(one + divisor * divisor)
@@ -170,7 +170,7 @@ def slopes(opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, db:
 def curvatures(
     opcode: Any, a: Any, wa: Any, b: Any, wb: Any, out: Any, da: Any, aa: Any, ab: Any, bb: Any, count: Any
 ) -> bool:
-    """Write the second partial derivatives by A A, A B, B B; `da` is `slopes`'s. False: all are zero."""
+    """Write the second partial derivatives by A A, A B, B B; `da` is from `slopes`. Return False if all are zero."""
     one = out.dtype.type(1.0)
     two = out.dtype.type(2.0)
     zero = out.dtype.type(0.0)

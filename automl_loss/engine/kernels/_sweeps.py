@@ -1,8 +1,8 @@
 """Forward and backward sweeps over one loss's instructions on one block of elements, compiled.
 
 Forward computes the value of every instruction, backward the derivative of the loss with respect to every
-instruction that depends on f: as torch's autograd does and in its order of multiplication, so that the result
-overflows where autograd's does and nowhere else.
+instruction that depends on f, in the order of multiplication of torch's autograd, so that the result overflows
+exactly where autograd's does.
 
 Shapes: `table` is one loss's part of `FlatPrograms.table`, `own` holds the weight of each instruction, `rows`
 is `(slots, BLOCK)` with the values of instructions before their weights. Of each row, `count` elements are in
@@ -51,7 +51,7 @@ def forward(table: Any, own: Any, y: Any, f: Any, rows: Any, count: Any) -> None
 def backward(
     table: Any, own: Any, rows: Any, adjoints: Any, da: Any, db: Any, result: Any, count: Any
 ) -> None:
-    """Add dL/df to `result`; `adjoints[i]` becomes the derivative by instruction i before its weight."""
+    """Add dL/df to `result`; `adjoints[i]` is set to the derivative by instruction i before its weight."""
     last = len(table) - 1
     adjoints[last][:count] = own[last]
     for i in range(last, -1, -1):
@@ -73,7 +73,7 @@ def backward(
 
 @helper
 def pull(opcode: Any, g: Any, slope: Any, weight: Any, out: Any, count: Any) -> None:
-    """From the derivative by an instruction to that by an argument: g times slope times weight."""
+    """Compute the derivative by an argument from that by its instruction: g times slope times weight."""
     if opcode in CHOOSING:
         for k in range(count):
             out[k] = g[k] * slope[k] * weight if slope[k] != 0 else slope[k]

@@ -1,4 +1,4 @@
-"""The interface behind which losses are differentiated, many at once."""
+"""Define `LossKernel`, the interface for differentiating many losses at once."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ class LossKernel(ABC):
     Shapes: `prediction` is `(P, batch, outputs)`, or `(1, batch, outputs)` when all losses see the same; `target` is
     `(1, batch, outputs)` or `(P, batch, outputs)`, the same dtype. `weights` is `(P, K)`, K the largest number of
     weights, rows padded with ones. Results are detached. No loss's result depends on another's: a loss that gives
-    NaN leaves its neighbours' bits as they are.
+    NaN changes no bit of the others' results.
     """
 
     @abstractmethod
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-        """`(P, batch, outputs)` values L(f, y; phi)."""
+        """Return `(P, batch, outputs)` values L(f, y; phi)."""
 
     @abstractmethod
     def gradient(self, prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-        """`(P, batch, outputs)` derivatives dL/df."""
+        """Return `(P, batch, outputs)` derivatives dL/df."""
 
     @abstractmethod
     def weight_gradient(
         self, prediction: Tensor, target: Tensor, weights: Tensor, direction: Tensor
     ) -> Tensor:
-        """`(P, K)` derivatives d/dphi of the sum over elements of `direction * dL/df`; zero in the padding.
+        """Return `(P, K)` derivatives d/dphi of the sum over elements of `direction * dL/df`; zero in the padding.
 
         `direction` is `(1, batch, outputs)` or `(P, batch, outputs)`. This is the meta-gradient's inner part: a second
         derivative of the loss alone, never of the network.

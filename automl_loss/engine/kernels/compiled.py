@@ -1,4 +1,4 @@
-"""A population of losses evaluated by one compiled interpreter, the fast path on CPU."""
+"""Evaluate a population of losses by one compiled interpreter, the fast kernel on CPU."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from automl_loss.expression.program import Program
 
 
 class CompiledKernel(LossKernel):
-    """Losses with a program, joined into one table that compiled code walks.
+    """Kernel for losses with a program, which are joined into one table for compiled code.
 
-    What is compiled is the interpreter, once per installation and dtype, never a loss. It reads float32 or
+    The interpreter is compiled, once per installation and dtype, never a loss. It reads float32 or
     float64 tensors without copying where they are contiguous, and computes in their dtype; sums over elements
     are taken in float64. See `_sweeps` and `_dual_sweeps` for the method.
 
     Args:
         programs: one per loss, at least one.
-        threads: how many threads share the losses. The result does not depend on it, bit for bit.
+        threads: number of threads that share the losses. The result does not depend on it, bit for bit.
 
     Raises:
         ValueError: no programs, or `threads` below 1.
@@ -78,7 +78,7 @@ class CompiledKernel(LossKernel):
         return result.to(weights.dtype)
 
     def _fill(self, result: Tensor, entry: Callable[..., int], weights: Tensor, *inputs: Tensor) -> Tensor:
-        """Have an entry fill `result`, the losses divided among the threads."""
+        """Fill `result` by an entry, with the losses divided among the threads."""
         if len(weights) != len(self) or weights.shape[1] < self._flat.weights:
             raise ValueError(
                 f"`weights` must be ({len(self)}, {self._flat.weights} or more), "
@@ -102,7 +102,7 @@ class CompiledKernel(LossKernel):
 
 
 def _matrix(tensor: Tensor, like: Tensor, losses: int) -> npt.NDArray[np.floating[Any]]:
-    """A `(1 or P, batch, outputs)` tensor as a `(1 or P, elements)` array, on its memory if contiguous."""
+    """View a `(1 or P, batch, outputs)` tensor as a `(1 or P, elements)` array; copied only if not contiguous."""
     if tensor.dtype not in (torch.float32, torch.float64) or tensor.device.type != "cpu":
         raise ValueError(
             f"CompiledKernel takes float32 or float64 tensors on cpu but got {tensor.dtype} on "

@@ -1,4 +1,4 @@
-"""Losses of several kinds behind one kernel."""
+"""Define `MixedKernel`, which combines the kernels of several kinds of losses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from automl_loss.engine.kernels.base import LossKernel
 
 
 class MixedKernel(LossKernel):
-    """Sends each loss's inputs to the kernel that knows it, and puts the results back in order.
+    """Passes each loss's inputs to the kernel that holds it, and returns the results in order.
 
     Args:
-        parts: kernels, each with the places of its losses in the population; every place occurs once.
+        parts: kernels, each with the indices of its losses in the population; every index occurs once.
     """
 
     def __init__(self, parts: Sequence[tuple[LossKernel, Sequence[int]]]) -> None:

@@ -1,4 +1,4 @@
-"""Losses differentiated by torch's autograd, one by one: for every elementwise loss, on every device."""
+"""Differentiate losses by torch's autograd, one by one: for every elementwise loss, on every device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from automl_loss.losses.base import Loss
 
 
 class ReferenceKernel(LossKernel):
-    """The slow and general path, and what the compiled one is tested against.
+    """The slow and general kernel, which the compiled one is tested against.
 
     Args:
         losses: the P losses, all with `space == "prediction"`.
@@ -66,7 +66,7 @@ class ReferenceKernel(LossKernel):
     def _rows(
         self, prediction: Tensor, target: Tensor, weights: Tensor
     ) -> Iterator[tuple[int, Loss, Tensor, Tensor, Tensor]]:
-        """Place, loss, prediction, target and weights of each loss, as leaves of graphs of their own."""
+        """Yield index, loss, prediction, target and weights of each loss, detached from other graphs."""
         for p, loss in enumerate(self._losses):
             f = prediction[p % len(prediction)].detach()
             y = target[p % len(target)].detach()
@@ -74,7 +74,7 @@ class ReferenceKernel(LossKernel):
 
 
 def _derivative(total: Tensor, by: Tensor, create_graph: bool = False) -> Tensor:
-    """The gradient of a scalar, zeros where it does not depend on `by`."""
+    """Return the gradient of a scalar, zeros where it does not depend on `by`."""
     if not total.requires_grad:
         return torch.zeros_like(by)
     (gradient,) = torch.autograd.grad(total, by, create_graph=create_graph, allow_unused=True)

@@ -1,4 +1,4 @@
-"""Metrics of many networks at once, lower is better inside.
+"""Compute metrics of many networks at once; internally, lower is always better.
 
-`metric` computes them and imports torch; `names` is what there is to know of them without it.
+`metric` computes them and imports torch; `names` holds their names and properties, without torch.
 """

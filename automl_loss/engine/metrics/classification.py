@@ -1,6 +1,6 @@
-"""Metrics of classification, for P networks at once.
+"""Compute metrics of classification, for P networks at once.
 
-Everywhere: raw outputs `(P, rows, outputs)` are logits, a single one for a binary task; targets are `(rows,)`
+In all functions raw outputs `(P, rows, outputs)` are logits, a single one for a binary task; targets are `(rows,)`
 int64 class indices.
 """
 
@@ -16,17 +16,17 @@ _BINS = 15
 
 
 def predicted_class(raw: Tensor) -> Tensor:
-    """`(P, rows)` int64 classes of the highest score; the first of equal ones."""
+    """Return the `(P, rows)` int64 classes of the highest score; the first of equal ones."""
     return (raw[..., 0] > 0).long() if raw.shape[-1] == 1 else raw.argmax(-1)
 
 
 def error(raw: Tensor, target: Tensor) -> Tensor:
-    """`(P, rows)`: 1 where the predicted class is wrong."""
+    """Return `(P, rows)` errors: 1 where the predicted class is wrong."""
     return (predicted_class(raw) != target).to(raw.dtype)
 
 
 def nll(raw: Tensor, target: Tensor) -> Tensor:
-    """`(P, rows)` negative log-likelihood of the target's class, in nats."""
+    """Return the `(P, rows)` negative log-likelihood of the target's class, in nats."""
     if raw.shape[-1] == 1:
         logit = raw[..., 0]
         return functional.binary_cross_entropy_with_logits(
@@ -37,7 +37,7 @@ def nll(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def balanced_error(raw: Tensor, target: Tensor) -> Tensor:
-    """`(P,)` share of wrong classes within each class that occurs in the targets, averaged over these."""
+    """Return the `(P,)` share of wrong rows within each class that occurs in the targets, averaged over classes."""
     wrong = error(raw, target)
     rows = torch.bincount(target, minlength=_classes(raw))
     of_class = _sum_by(target.expand_as(wrong), wrong, len(rows))
@@ -46,7 +46,7 @@ def balanced_error(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def macro_f1(raw: Tensor, target: Tensor) -> Tensor:
-    """`(P,)` mean F1 score over the classes that occur or are predicted: higher is better."""
+    """Return the `(P,)` mean F1 score over the classes that occur or are predicted: higher is better."""
     chosen = predicted_class(raw)
     hit = (chosen == target).double()
     rows = torch.bincount(target, minlength=_classes(raw))
@@ -56,7 +56,7 @@ def macro_f1(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def auroc(raw: Tensor, target: Tensor) -> Tensor:
-    """`(P,)` area under the ROC curve: higher is better.
+    """Return the `(P,)` area under the ROC curve: higher is better.
 
     The area is the share of pairs of a positive and a negative row that the score puts in order, ties
     counting half: the rank-sum statistic. With several classes: each against the rest by its probability,
@@ -86,7 +86,7 @@ def auroc(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def ece(raw: Tensor, target: Tensor) -> Tensor:
-    """`(P,)` expected calibration error of the predicted class, 15 equal bins of confidence.
+    """Return the `(P,)` expected calibration error of the predicted class, with 15 equal bins of confidence.
 
     Sum over the bins of (share of rows) * |accuracy - mean confidence| (Guo et al. 2017, arXiv 1706.04599).
     """
@@ -102,6 +102,6 @@ def _classes(raw: Tensor) -> int:
 
 
 def _sum_by(index: Tensor, values: Tensor, size: int) -> Tensor:
-    """`(P, size)` float64 sums of `(P, rows)` values over the rows of each `(P, rows)` index."""
+    """Return `(P, size)` float64 sums of `(P, rows)` values over the rows of each `(P, rows)` index."""
     sums = torch.zeros(len(values), size, dtype=torch.float64, device=values.device)
     return sums.scatter_add_(1, index, values.double())

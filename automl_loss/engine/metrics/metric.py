@@ -1,4 +1,4 @@
-"""The metric: one number per network, lower is better."""
+"""Define `Metric`, which computes one number per network; lower is better."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _OF_ALL_ROWS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 class Metric:
     """Compares the raw outputs of P networks with the targets.
 
-    A metric whose own sense is "higher is better" (F1, AUROC, R2) is `1 - x` inside: lower is better, and a
-    perfect network has 0. `shown` gives back the user's number.
+    A metric whose own sense is "higher is better" (F1, AUROC, R2) is computed as `1 - x`: lower is better, and a
+    perfect network has 0. `shown` converts it back.
 
     Args:
-        name: as in the recipe.
+        name: the name in the recipe.
         lower_is_better: the metric's own sense, in which it is shown.
         kinds: the kinds of task it fits.
         function: maps `(P, rows, outputs)` raw outputs and the targets to `(P, rows)` contributions when the
@@ -55,7 +55,7 @@ class Metric:
     is_row_mean: bool
 
     def values(self, raw: Tensor, target: Tensor) -> Tensor:
-        """The metric of each network.
+        """Compute the metric of each network.
 
         Args:
             raw: `(P, rows, outputs)` raw outputs: logits, one for a binary task, or regression values.
@@ -69,7 +69,7 @@ class Metric:
         """
         _check_shapes(raw, target)
         finite = torch.isfinite(raw).flatten(1).all(1)
-        # A network that is no longer finite must not trip the metric of its neighbours.
+        # A network whose outputs are not finite must not cause an error in the metric of the others.
         results = self.function(torch.where(finite[:, None, None], raw, 0.0), target).double()
         if self.is_row_mean:
             results = results.mean(1)
@@ -78,7 +78,7 @@ class Metric:
         return torch.where(finite & torch.isfinite(results), results, torch.inf)
 
     def per_row(self, raw: Tensor, target: Tensor) -> Tensor | None:
-        """Contribution of each row, for intervals that resample rows.
+        """Compute the contribution of each row, for intervals that resample rows.
 
         Args:
             raw: as in `values`.
@@ -96,20 +96,20 @@ class Metric:
         return torch.where(finite & torch.isfinite(rows), rows, torch.inf)
 
     def shown(self, value: float) -> float:
-        """A value of `values` in the metric's own sense, as a person expects it."""
+        """Convert a value of `values` to the metric's own sense, for showing it."""
         return value if self.lower_is_better else 1 - value
 
 
 def get_metric(name: str, problem: Problem, folder: Path | None = None) -> Metric:
-    """The metric of a name.
+    """Return the metric of a name.
 
     Args:
         name: `error`, `balanced_error`, `macro_f1`, `auroc`, `nll`, `ece`; `mse`, `mae`, `r2`, `pinball` (the
             median) or `pinball(0.9)`; or the import path `module:function` of a function of one network's
             `(rows, outputs)` raw outputs and the targets that returns a number. Give the function an
             attribute `lower_is_better = False` when higher is better.
-        problem: the task's.
-        folder: where the recipe lies; import paths are looked for there, too.
+        problem: the task's problem.
+        folder: the recipe's folder; import paths are looked for there, too.
 
     Returns:
         The metric.
@@ -142,17 +142,17 @@ def get_metric(name: str, problem: Problem, folder: Path | None = None) -> Metri
 
 @dataclass(frozen=True)
 class _UserFunction:
-    """A user's function by import path: pickles as the path, so that a worker imports it for itself."""
+    """A user's function by import path; it pickles as the path, so that a worker imports it."""
 
     path: str
     folder: Path | None
 
     def load(self) -> Callable[[Tensor, Tensor], Any]:
-        """The function."""
+        """Import the function."""
         return _load(self.path, self.folder)
 
     def __call__(self, raw: Tensor, target: Tensor) -> Tensor:
-        """`(P,)` results of the function, network by network."""
+        """Return the `(P,)` results of the function, network by network."""
         function = self.load()
         results = []
         for each in raw:

@@ -1,4 +1,4 @@
-"""Names of the metrics and the tasks they fit, known without importing torch."""
+"""List the metrics' names and the kinds of task they fit, without importing torch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _QUANTILE = re.compile(r"pinball\((?P<quantile>[^()]*)\)")
 
 @dataclass(frozen=True)
 class MetricFacts:
-    """What there is to know of a metric before computing it.
+    """Properties of a metric.
 
     Args:
-        summary: one line for a person.
+        summary: one line that describes it.
         kinds: the kinds of task it fits.
-        lower_is_better: its own sense; inside, lower is always better.
+        lower_is_better: the metric's own sense; internally, lower is always better.
     """
 
     summary: str
@@ -55,12 +55,12 @@ METRICS: Mapping[str, MetricFacts] = MappingProxyType(
 
 
 def is_import_path(name: str) -> bool:
-    """Whether a metric is a user's function, `module:function`, and not a name."""
+    """Return whether a metric is a user's function, `module:function`, and not a name."""
     return ":" in name
 
 
 def quantile_of(name: str) -> float | None:
-    """Quantile of a pinball metric: 0.5 for `pinball`, 0.9 for `pinball(0.9)`; `None` for any other name."""
+    """Return a pinball metric's quantile: 0.5 for `pinball`, 0.9 for `pinball(0.9)`; `None` for any other name."""
     if name == "pinball":
         return 0.5
     match = _QUANTILE.fullmatch(name)
@@ -73,17 +73,17 @@ def quantile_of(name: str) -> float | None:
 
 
 def metrics_for(kind: Kind) -> list[str]:
-    """Names of the metrics that fit a kind of task."""
+    """Return the names of the metrics that fit a kind of task."""
     return [name for name, facts in METRICS.items() if kind in facts.kinds]
 
 
 def check_metric(name: str, kind: Kind) -> list[str]:
-    """Why a metric cannot be used; empty when it can.
+    """Return why a metric cannot be used; empty when it can.
 
     Args:
-        name: a name of `METRICS`, `pinball(quantile)`, or an import path `module:function`, which is taken on
-            trust until it is loaded.
-        kind: the task's.
+        name: a name of `METRICS`, `pinball(quantile)`, or an import path `module:function`, which is not
+            checked until it is loaded.
+        kind: the task's kind.
 
     Returns:
         Problems, each a sentence with what to write instead.

@@ -1,1 +1,1 @@
-"""Base networks: flat parameters, one or many networks at once, the user's own modules."""
+"""Evaluate and differentiate base networks with flat parameters, one or many at once; the user's modules, too."""

@@ -1,4 +1,4 @@
-"""Attention by plain matrix products, which can be batched and differentiated in every mode."""
+"""Run attention by plain matrix products, which can be batched and differentiated in every mode."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SWITCHES: tuple[tuple[Callable[[], bool], Callable[[bool], None]], ...] = (
 
 @contextmanager
 def plain_attention() -> Iterator[None]:
-    """Run a block without torch's fused attention, on CPU too, and leave torch's settings as they were.
+    """Run a block without torch's fused attention, on CPU too, and restore torch's settings.
 
     Fused attention has neither a rule for `torch.vmap` nor forward mode nor a second derivative, all of which
     training in batches and tuning use.
     """
-    # Faster than torch's own `sdpa_kernel`, which takes 10 us: this stands around every forward pass.
+    # Faster than torch's own `sdpa_kernel`, which takes 10 us: this is used for every forward pass.
     before = [enabled() for enabled, _ in _SWITCHES]
     for _, enable in _SWITCHES:
         enable(False)

@@ -1,4 +1,4 @@
-"""A user's own `nn.Module`, by import path, as a model."""
+"""Use a user's own `nn.Module`, by import path, as a model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImportedModel(ModelFactory):
 
     Args:
         config: import path and options.
-        folder: where the recipe lies; modules are looked for there, in the working directory and among the
+        folder: the recipe's folder; modules are looked for there, in the working directory and among the
             installed packages.
     """
 
@@ -54,7 +54,7 @@ class ImportedModel(ModelFactory):
         self._folder = folder
 
     def build(self, input_shape: tuple[int, ...], output_dim: int) -> nn.Module:
-        """A new network that maps `(batch, *input_shape)` to `(batch, output_dim)`.
+        """Make a new network that maps `(batch, *input_shape)` to `(batch, output_dim)`.
 
         Raises:
             RecipeError: there is no such module or name, or it does not take the options.
@@ -82,7 +82,7 @@ class ImportedModel(ModelFactory):
     def _options(
         self, found: Callable[..., Any], input_shape: tuple[int, ...], output_dim: int
     ) -> dict[str, Any]:
-        """The recipe's options and what the task fills in, checked against the signature."""
+        """Return the recipe's options and those filled in from the task, checked against the signature."""
         of_task = {
             "input_shape": input_shape,
             "in_features": prod(input_shape),

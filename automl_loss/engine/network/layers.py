@@ -1,8 +1,8 @@
-"""Chains of dense layers and activations, evaluated and differentiated on P networks at once by hand.
+"""Evaluate and differentiate chains of dense layers and activations, for P networks at once, without autograd.
 
-Small networks are what batching is for, and on them the bookkeeping of vmap and autograd costs more than the
-arithmetic. A chain needs neither: a layer is one batched matrix product each way, and its gradient is written to
-where the optimiser reads it.
+Batching serves small networks, and on them the bookkeeping of vmap and autograd costs more than the arithmetic. A
+chain needs neither: a layer is one batched matrix product each way, and its gradient is written directly to the
+memory that the optimiser reads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class _Dense:
-    """A dense layer: where its weights and biases lie among the flat parameters."""
+    """A dense layer: the offsets of its weights and biases in the flat parameters."""
 
     weight: int
     bias: int | None
@@ -24,19 +24,19 @@ class _Dense:
     outputs: int
 
     def matrix(self, flat: Tensor) -> Tensor:
-        """`(P, outputs, inputs)` view of `(P, parameters)`."""
+        """Return the weights as a `(P, outputs, inputs)` view of `(P, parameters)`."""
         size = self.inputs * self.outputs
         return flat[:, self.weight : self.weight + size].view(len(flat), self.outputs, self.inputs)
 
     def offset(self, flat: Tensor) -> Tensor | None:
-        """`(P, outputs)` view of the biases, or `None`."""
+        """Return the biases as a `(P, outputs)` view, or `None`."""
         return None if self.bias is None else flat[:, self.bias : self.bias + self.outputs]
 
 
 class Layers:
     """A network that is a chain of dense layers with ReLU or tanh between them.
 
-    Make it by `Layers.of`, which knows such networks.
+    Make it by `Layers.of`, which recognises such networks.
     """
 
     def __init__(self, chain: list[_Dense | str]) -> None:
@@ -45,7 +45,7 @@ class Layers:
 
     @classmethod
     def of(cls, module: nn.Module, input_shape: tuple[int, ...]) -> Layers | None:
-        """The chain that a module is, or `None` for any other module."""
+        """Convert a module to a chain, or return `None` when it is not one."""
         parameters = list(module.parameters())
         if any(True for _ in module.buffers()) or not all(p.requires_grad for p in parameters):
             return None
@@ -67,16 +67,16 @@ class Layers:
                 chain.append("tanh")
             elif not (type(part) is nn.Identity or (type(part) is nn.Dropout and part.p == 0)):
                 return None
-        # A layer that occurs twice has its parameters listed once.
+        # A layer that occurs twice has its parameters listed once, so the sizes differ.
         whole = place == sum(p.numel() for p in parameters)
         return cls(chain) if chain and isinstance(chain[0], _Dense) and whole else None
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        """`(P, batch, outputs)` raw outputs; `x` is `(batch, ...)`, or `(P, batch, ...)` with `P` from `theta`."""
+        """Return `(P, batch, outputs)` raw outputs; `x` is `(batch, ...)`, or `(P, batch, ...)` with `theta`'s `P`."""
         return self.run(theta, x, shared=True)[-1]
 
     def run(self, theta: Tensor, x: Tensor, *, shared: bool) -> list[Tensor]:
-        """The inputs `(P, batch, units)`, and what each link of the chain makes of them; an activation works in place.
+        """Return the inputs and each layer's output, `(P, batch, units)`; an activation works in place.
 
         Args:
             theta: `(P, parameters)`.
@@ -96,11 +96,11 @@ class Layers:
         return made
 
     def gradient(self, theta: Tensor, made: list[Tensor], slopes: Tensor) -> Tensor:
-        """`(P, parameters)` gradients, in memory that the next call takes again.
+        """Return `(P, parameters)` gradients, in memory that the next call reuses.
 
         Args:
             theta: as in `run`.
-            made: what `run` gave.
+            made: the result of `run`.
             slopes: `(P, batch, outputs)` derivatives with respect to the raw outputs.
         """
         if self._scratch is None or self._scratch.shape != theta.shape or self._scratch.dtype != theta.dtype:
@@ -123,7 +123,7 @@ class Layers:
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module | None]:
-    """The modules that a sequence calls, in order; `None` for one that hooks could change."""
+    """Yield the modules that a sequence calls, in order; `None` for one with hooks, which could change it."""
     if any((module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)):
         yield None
     elif type(module) is nn.Sequential:
@@ -142,7 +142,7 @@ def _affine(values: Tensor, matrix: Tensor, offset: Tensor | None) -> Tensor:
 
 
 def _product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
-    """Batched matrix product; of a single pair by the plain one, which is faster."""
+    """Compute a batched matrix product; for a single pair by the plain one, which is faster."""
     if len(left) == 1:
         return torch.mm(left[0], right[0], out=None if out is None else out[0])[None]
     return torch.bmm(left, right, out=out)

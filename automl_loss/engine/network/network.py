@@ -1,4 +1,4 @@
-"""The base network as a function of flat parameters, for one candidate or many at once."""
+"""Define `Network`, a base network as a function of flat parameters, for one candidate or many at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from automl_loss.losses.problem import Problem
 from automl_loss.plugins.model import ModelFactory
 
 _EVALUATION_ELEMENTS = 16_000_000
-"""Of the widest activation, for a block of rows in evaluation: memory stays bounded, however many rows there are."""
+"""Maximum elements of the widest activation for a block of rows in evaluation, which bounds the memory."""
 
 
 @dataclass
@@ -41,18 +41,18 @@ class State:
         return len(self.theta)
 
     def clone(self) -> State:
-        """A copy that shares nothing."""
+        """Return a copy that shares no memory."""
         return State(self.theta.clone(), {name: buffer.clone() for name, buffer in self.buffers.items()})
 
     def row(self, i: int) -> State:
-        """A copy of one network, as a state of width 1."""
+        """Return a copy of one network, as a state of width 1."""
         part = slice(i, i + 1)
         return State(
             self.theta[part].clone(), {name: value[part].clone() for name, value in self.buffers.items()}
         )
 
     def expand(self, width: int) -> State:
-        """`width` copies of a single state."""
+        """Return a state of `width` copies of this single network."""
         theta = self.theta.expand(width, -1).clone()
         buffers = {
             name: value.expand(width, *value.shape[1:]).clone() for name, value in self.buffers.items()
@@ -60,28 +60,28 @@ class State:
         return State(theta, buffers)
 
     def copy_rows(self, other: State, rows: Tensor) -> None:
-        """Take over the networks of `other` where the `(P,)` mask `rows` is true."""
+        """Copy the networks of `other` where the `(P,)` mask `rows` is true."""
         self.theta[rows] = other.theta[rows]
         for name, buffer in self.buffers.items():
             buffer[rows] = other.buffers[name][rows]
 
     @staticmethod
     def stack(states: list[State]) -> State:
-        """States of one or more networks as one."""
+        """Join states of one or more networks into one."""
         theta = torch.cat([state.theta for state in states])
         names = states[0].buffers
         return State(theta, {name: torch.cat([state.buffers[name] for state in states]) for name in names})
 
 
 class Network:
-    """One architecture, without parameters of its own.
+    """A network architecture, without parameters of its own.
 
     Args:
-        factory: makes freshly initialised modules.
+        factory: makes freshly initialised modules (a model plugin).
         problem: gives input shape and number of outputs.
-        device: where states live.
-        dtype: of parameters and raw outputs.
-        mixed: whether layers compute in bfloat16 where torch.autocast says so; raw outputs, and with them every loss,
+        device: device of states.
+        dtype: dtype of parameters and raw outputs.
+        mixed: whether layers compute in bfloat16 where torch.autocast does; raw outputs, and with them every loss,
             stay in `dtype`.
     """
 
@@ -119,7 +119,7 @@ class Network:
         return self._module
 
     def probe(self, x: Tensor) -> tuple[bool, bool]:
-        """What this network's code allows, tried on a few rows; later passes make use of it.
+        """Probe whether the network can be batched and whether it draws random numbers; later passes use the result.
 
         Args:
             x: `(rows, *input_shape)` inputs.
@@ -140,7 +140,7 @@ class Network:
             return raw.detach()
 
         random = not torch.equal(outputs(single, 0), outputs(single, 1))
-        # Dropout masks follow the layout in memory, and are to be functions of the seed alone.
+        # Dropout masks depend on the memory layout, and must be functions of the seed alone.
         convolutional = any(isinstance(module, nn.Conv2d) for module in self._module.modules())
         self._channels_last = convolutional and not random
         try:
@@ -154,7 +154,7 @@ class Network:
         return module.to(device=self.device, dtype=self.dtype)
 
     def initial(self, seed: int) -> State:
-        """A freshly initialised state of width 1, a function of the seed alone."""
+        """Return a freshly initialised state of width 1, a function of the seed alone."""
         with seeded(seed, self.device):
             module = self._build()
         named = dict(module.named_parameters())
@@ -165,7 +165,7 @@ class Network:
         return State(theta[None], buffers)
 
     def leaves(self, theta: Tensor) -> list[Tensor]:
-        """Differentiable views of `(P, parameters)`, one per parameter tensor, each `(P, *shape)`."""
+        """Return differentiable views of `(P, parameters)`, one per parameter tensor, each `(P, *shape)`."""
         pieces = torch.split(theta.detach(), self._sizes, dim=1)
         return [
             piece.view(len(theta), *shape).requires_grad_()
@@ -173,13 +173,13 @@ class Network:
         ]
 
     def flatten(self, tensors: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
-        """The inverse of `leaves` for gradients: `(P, parameters)`."""
+        """Join gradients of `leaves` into `(P, parameters)`, the inverse of `leaves`."""
         return torch.cat([tensor.reshape(len(tensor), -1) for tensor in tensors], dim=1)
 
     def differentiable(
         self, state: State, x: Tensor, *, shared: bool
     ) -> tuple[Tensor, Callable[[Tensor], Sequence[Tensor]]]:
-        """Raw outputs of P networks in training mode, and the way back from them.
+        """Compute raw outputs of P networks in training mode, and a function for the gradients.
 
         Args:
             state: buffers are updated in place.
@@ -202,7 +202,7 @@ class Network:
     def forward(
         self, leaves: list[Tensor], buffers: dict[str, Tensor], x: Tensor, *, shared: bool, train: bool
     ) -> Tensor:
-        """Raw outputs of P networks.
+        """Compute raw outputs of P networks.
 
         Args:
             leaves: parameter tensors `(P, *shape)`.
@@ -228,28 +228,28 @@ class Network:
             return self._checked(call(parameters, buffers, x).to(self.dtype))
 
     def _precision(self) -> torch.autocast:
-        """Mixed precision where it was asked for; without the cache, which does not know vmap's tensors."""
+        """Enable mixed precision if it is set; without autocast's cache, which does not support vmap's tensors."""
         return torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self._mixed, cache_enabled=False
         )
 
     def _laid_out(self, tensor: Tensor) -> Tensor:
-        """Images and filters with their channels last, as convolutions and pooling are fastest."""
+        """Convert images and filters to channels-last layout, in which convolutions and pooling are fastest."""
         if self._channels_last and tensor.ndim == 4:
             return tensor.contiguous(memory_format=torch.channels_last)
         return tensor
 
     def call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-        """Raw outputs `(batch, output_dim)` of one network, as a pure function for torch.func."""
+        """Compute raw outputs `(batch, output_dim)` of one network, as a pure function for torch.func."""
         outputs: Tensor = functional_call(self._module, (parameters, buffers), (x,))
         return outputs
 
     def named(self, leaves: list[Tensor] | tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Leaves by parameter name."""
+        """Return the leaves by parameter name."""
         return dict(zip(self._shapes, leaves, strict=True))
 
     def outputs(self, state: State, x: Tensor | Rows) -> Tensor:
-        """Raw outputs `(P, rows, output_dim)` in evaluation mode, without a graph; not augmented."""
+        """Compute raw outputs `(P, rows, output_dim)` in evaluation mode, without a graph or augmentation."""
         rows = max(1, _EVALUATION_ELEMENTS // (state.width * self._widest))
         blocks: Iterable[Tensor] = torch.split(x, rows) if isinstance(x, Tensor) else x.blocks(rows)
         forward: Callable[[Tensor], Tensor]
@@ -263,7 +263,7 @@ class Network:
             return made[0] if len(made) == 1 else torch.cat(made, dim=1)
 
     def _widest_activation(self, state: State, x: Tensor) -> int:
-        """Most elements a row has between two modules of the network, its inputs counted."""
+        """Return the maximum number of elements of a row's activations and input."""
         widest = x[0].numel()
 
         def look(_: nn.Module, __: object, output: object) -> None:

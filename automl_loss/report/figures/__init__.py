@@ -1,4 +1,4 @@
-"""The figures that one run can give; each is a function of the record, and is left out where it has no data."""
+"""Draw the figures of one run; each is a function of the run's record, and is left out where it has no data."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ FIGURES: tuple[tuple[str, str, Painter], ...] = (
     ("seconds-by-stage", "Where the time of the search went", seconds_by_stage),
     ("seconds-by-phase", "Time by phase", seconds_by_phase),
 )
-"""Name, title and painter, in the order of the page."""
+"""Name, title and drawing function of each figure, in the order of the page."""
 
 
 def draw_figures(run: RunView) -> list[Drawing]:
-    """All figures that the run has data for."""
+    """Draw all figures that the run has data for."""
     drawings = []
     for name, title, paint in FIGURES:
         with applied(name):

@@ -1,4 +1,4 @@
-"""Where a figure of many values ends."""
+"""Choose axis limits for a figure of many values, some of them far off."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MARGIN = 0.06
 def limits(
     values: npt.NDArray[np.float64], shown: Sequence[float], *, lower_is_better: bool
 ) -> tuple[tuple[float, float], int]:
-    """Limits of an axis that a few hopeless values do not squeeze.
+    """Choose limits of an axis that leave out extremely bad values, so that the others stay distinguishable.
 
     Args:
-        values: of all candidates.
-        shown: values that must lie within.
-        lower_is_better: which end the hopeless ones are at.
+        values: `(candidates,)` values of the metric.
+        shown: values that must lie within the limits.
+        lower_is_better: whether the bad values are the high ones.
 
     Returns:
         Lower and upper limit, and how many values lie beyond. At least half lie within.
@@ -29,7 +29,7 @@ def limits(
     must = sign * np.asarray(shown)
     low = min(inner.min(), must.min())
     usual = float(np.quantile(inner, _KEPT, method="higher"))
-    # Beyond the distance that matters, three times as much room for the worse, if there are so bad ones.
+    # Worse than the values to show, leave three times their distance from the best, if there are values that bad.
     high = max(usual, must.max(), min(inner.max(), low + 4.0 * (must.max() - low)))
     margin = _MARGIN * (high - low) or _MARGIN * abs(high) or 1.0
     beyond = int((inner > high + margin).sum())

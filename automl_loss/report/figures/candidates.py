@@ -1,4 +1,4 @@
-"""Figures of the candidates: complexity and primitives."""
+"""Draw figures of the candidates: complexity and primitives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHARE = 0.1
 
 
 def complexity_front(run: RunView) -> tuple[Figure, str] | None:
-    """Fitness against complexity, with the losses that no simpler one equals."""
+    """Draw fitness against complexity, and mark the losses that no simpler one equals."""
     ranked = run.ranked
     if not ranked:
         return None
@@ -65,10 +65,10 @@ def complexity_front(run: RunView) -> tuple[Figure, str] | None:
 
 
 def pareto_front(ranked: Sequence[Trial]) -> list[Trial]:
-    """The losses that no other of the same or a smaller size beats, simplest first.
+    """Return the losses that no other of the same or a smaller size beats, simplest first.
 
     Args:
-        ranked: best first.
+        ranked: the losses, best first.
     """
     front: list[Trial] = []
     best = len(ranked)
@@ -80,7 +80,7 @@ def pareto_front(ranked: Sequence[Trial]) -> list[Trial]:
 
 
 def primitive_shares(run: RunView) -> tuple[Figure, str] | None:
-    """Share of losses that hold each primitive: among the best tenth, and among all."""
+    """Draw the share of losses that contain each primitive: among the best tenth, and among all."""
     asked = _words({t.key: t for t in run.candidates}.values())
     trained = list({t.key: t for t in reversed(run.ranked)}.values())[::-1]
     best = _words(trained[: max(1, round(_SHARE * len(trained)))])
@@ -110,7 +110,7 @@ def primitive_shares(run: RunView) -> tuple[Figure, str] | None:
 
 
 def _words(trials: Iterable[Trial]) -> list[frozenset[str]]:
-    """The primitives of each symbolic loss, which is one that speaks of f."""
+    """Return the primitives of each symbolic loss; a loss is symbolic if its expression contains f."""
     losses = (frozenset(_WORD.findall(trial.expression)) for trial in trials)
     return [words for words in losses if "f" in words]
 

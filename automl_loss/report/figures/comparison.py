@@ -1,4 +1,4 @@
-"""Figures of the final comparison: test values and learning rates."""
+"""Draw figures of the final comparison: test values and learning rates."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from automl_loss.report.run_view import RunView
 from automl_loss.report.style import DASHES, INK, MARKERS, PAPER, ROLES, legend_above, new_figure
 
 _ROOM = 0.6
-"""How far an interval may widen the frame at each side, as a share of the span of the values."""
+"""Maximum widening of the frame by an interval at each side, as a share of the span of the values."""
 
 
 def test_values(run: RunView) -> tuple[Figure, str] | None:
-    """Strip plot of the test metric of each seed, with mean and 95 % interval."""
+    """Draw a strip plot of the test metric of each seed, with mean and 95 % interval."""
     contestants = run.contestants()
     if not contestants:
         return None
@@ -69,7 +69,7 @@ def test_values(run: RunView) -> tuple[Figure, str] | None:
 
 
 def _spread(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Heights that keep equal values from hiding each other."""
+    """Return heights at which equal values do not hide each other."""
     seen: dict[float, int] = {}
     heights = []
     for value in values:
@@ -88,8 +88,8 @@ def _interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def learning_rates(run: RunView) -> tuple[Figure, str] | None:
-    """Validation metric at every learning rate tried, with the chosen rates marked."""
-    # Those that keep some of the validation rows for training choose on other rows, and have no place here.
+    """Draw the validation metric at every learning rate tried, and mark the chosen rates."""
+    # Contestants that train on some of the validation rows choose on other rows, and are left out.
     contestants = {
         role: entry for role, entry in run.contestants().items() if entry["lr_tried"] and role in DASHES
     }
@@ -132,7 +132,7 @@ def learning_rates(run: RunView) -> tuple[Figure, str] | None:
 
 
 def _plain_log_ticks(axes: Axes, rates: Sequence[float]) -> None:
-    """Powers of ten written out: 0.001 and not a small superscript."""
+    """Label powers of ten in full: 0.001, without a superscript."""
     axes.set_xscale("log")
     low, high = math.floor(math.log10(min(rates))), math.ceil(math.log10(max(rates)))
     ticks = [10.0**power for power in range(low, high + 1)]

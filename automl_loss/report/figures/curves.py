@@ -1,4 +1,4 @@
-"""Figures of the loss itself: its value and gradient beside the losses it was compared with."""
+"""Draw the loss itself: its value and gradient beside the losses it was compared with."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ALIKE = 0.05
 
 
 def loss_by_probability(run: RunView) -> tuple[Figure, str] | None:
-    """Loss of one sample, and its gradient, against the probability of its class."""
+    """Draw the loss of one sample, and its gradient, against the probability of its class."""
     if run.loss is None or run.problem is None or not run.problem.is_classification:
         return None
     problem = run.problem
@@ -61,7 +61,7 @@ def loss_by_probability(run: RunView) -> tuple[Figure, str] | None:
 
 
 def loss_terms(run: RunView) -> tuple[Figure, str] | None:
-    """The term of one output at y = 1 and at y = 0, and its gradient by the prediction, for elementwise losses."""
+    """Draw the term of one output at y = 1 and at y = 0, and its gradient by f, for elementwise losses."""
     problem, loss = run.problem, run.loss
     if loss is None or problem is None or problem.kind != "multiclass" or loss.space != "prediction":
         return None
@@ -83,7 +83,7 @@ def loss_terms(run: RunView) -> tuple[Figure, str] | None:
 
 
 def loss_by_residual(run: RunView) -> tuple[Figure, str] | None:
-    """Loss of a regression, and its gradient, against the residual."""
+    """Draw the loss of a regression, and its gradient, against the residual."""
     problem = run.problem
     if run.loss is None or problem is None or problem.kind != "regression":
         return None
@@ -108,12 +108,12 @@ def _depends_on_residual_alone(run: RunView, problem: Problem) -> bool:
     if run.loss is None:
         return True
     one, other = (along_residual(run.loss, problem, target) for target in (0.0, 1.0))
-    # Tuned weights are never equal to the last digit.
+    # Tuned weights never agree in every digit.
     return bool(np.mean(np.abs(one.gradient - other.gradient)) <= _ALIKE * one.slope)
 
 
 def _value_and_gradient(pair: Sequence[Axes] | np.ndarray, curves: Mapping[str, Curve]) -> None:
-    """Draw curves on two axes; steep ends leave the frame."""
+    """Draw curves on two axes; steep ends are cut off."""
     value, gradient = pair
     for role, curve in curves.items():
         for axes, line in ((value, curve.value - curve.value.min()), (gradient, curve.gradient)):
@@ -130,12 +130,12 @@ def _cut(axes: Axes, lines: Sequence[np.ndarray]) -> None:
 
 
 def _like(curves: Mapping[str, Curve], role: str) -> dict[str, Curve]:
-    """The curves at the mean gradient of one of them."""
+    """Scale the curves to the mean gradient of one of them."""
     return {name: at_mean_gradient_of(curve, curves[role]) for name, curve in curves.items()}
 
 
 def _contestant_losses(run: RunView) -> dict[str, Loss]:
-    """The losses of a run by role: the returned one, the task loss, and the best handcrafted one."""
+    """Return the losses of a run by role: the returned one, the task loss, and the best handcrafted one."""
     if run.loss is None or run.problem is None:
         return {}
     losses: dict[str, Loss] = {}

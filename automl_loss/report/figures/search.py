@@ -1,4 +1,4 @@
-"""Figures of the search as it went: fitness, the fate of candidates, time."""
+"""Draw the course of the search: fitness, the fate of candidates, time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from automl_loss.search.progress import OVERHEAD, overhead
 
 
 def fitness_by_generation(run: RunView) -> tuple[Figure, str] | None:
-    """Every trained candidate as a point, the best so far as a line, and the task loss as another."""
+    """Draw every trained candidate as a point, and the best so far and the task loss as lines."""
     points = [(t.generation, t.fitness) for t in run.candidates if t.fitness is not None]
     if not points:
         return None
@@ -56,7 +56,7 @@ def fitness_by_generation(run: RunView) -> tuple[Figure, str] | None:
 
 
 def fate_of_candidates(run: RunView) -> tuple[Figure, str] | None:
-    """Stacked bars: how many candidates of each generation were trained, and which filter took the others out."""
+    """Draw stacked bars: candidates of each generation that were trained, and those that each filter rejected."""
     if not run.candidates:
         return None
     fates = _fates(run)
@@ -82,14 +82,14 @@ def fate_of_candidates(run: RunView) -> tuple[Figure, str] | None:
 
 
 def _fates(run: RunView) -> Mapping[int, Counter[str]]:
-    """Candidates by generation and fate; which filter it was is known once there is a result."""
+    """Count candidates by generation and fate; hits of single filters are known once there is a result."""
     by_status: dict[int, Counter[str]] = {}
     for trial in run.candidates:
-        # A candidate that shares a rejected one's outcome has that status, and was never trained itself.
+        # A candidate that shares a rejected one's outcome counts as rejected; it was never trained itself.
         status = trial.status if trial.source_id is None or trial.status == "rejected" else "cached"
         by_status.setdefault(trial.generation, Counter())[status] += 1
     hits = [] if run.result is None else run.result["search"].get("filter_hits", [])
-    # The budget may cut the last generation, whose filters saw all of it.
+    # The budget may cut the last generation after the filters saw all of it.
     return {
         generation: _by_filter(statuses, hits[generation] if generation < len(hits) else {})
         for generation, statuses in by_status.items()
@@ -105,7 +105,7 @@ def _by_filter(statuses: Counter[str], hits: Mapping[str, int]) -> Counter[str]:
 
 
 def seconds_by_stage(run: RunView) -> tuple[Figure, str] | None:
-    """Bars: where the time of the search went; overhead in its own colour."""
+    """Draw bars of the seconds that each stage of the search took; overhead in its own colour."""
     if run.result is None or not run.result["search"].get("profile"):
         return None
     search = run.result["search"]
@@ -119,7 +119,7 @@ def seconds_by_stage(run: RunView) -> tuple[Figure, str] | None:
 
 
 def seconds_by_phase(run: RunView) -> tuple[Figure, str] | None:
-    """Bars: how long each phase of the run took."""
+    """Draw bars of the seconds that each phase of the run took."""
     if run.result is None or not run.result.get("phases"):
         return None
     figure = _bars(run.result["phases"], PHASE_NAMES, ())
@@ -127,7 +127,7 @@ def seconds_by_phase(run: RunView) -> tuple[Figure, str] | None:
 
 
 def _bars(seconds: Mapping[str, float], names: Mapping[str, str], marked: Collection[str]) -> Figure:
-    """Horizontal bars, the first at the top; those that are marked are in colour."""
+    """Draw horizontal bars, the first at the top; those that are marked are in colour."""
     unit, name = (60, "minutes") if max(seconds.values(), default=0) > 180 else (1, "seconds")
     shown = [key for key in reversed(list(seconds)) if seconds[key] > 0]
     values = [seconds[key] / unit for key in shown]
