@@ -11,7 +11,8 @@ from typing import Any
 
 import lazy_loader
 
-_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, _, _public = lazy_loader.attach_stub(__name__, __file__)
+__all__ = sorted([*_public, "__version__"])
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +26,5 @@ def __getattr__(name: str) -> Any:
     return _load(name)
 
 
-__all__ = sorted([*__all__, "__version__"])
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

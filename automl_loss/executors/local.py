@@ -60,10 +60,12 @@ class LocalExecutor(Executor):
         """Results as they arrive. What is left when the caller goes away is not cancelled: `close` ends it."""
         from concurrent.futures import FIRST_COMPLETED, wait
 
-        # With a deadline no chunk waits in a queue, so that its time begins when it is handed over.
+        # With a deadline no chunk waits in a queue, nor for its worker, so that its time begins when it is handed over.
         ahead = len(chunks) if deadline is None else self.workers
         waiting, running = deque(enumerate(chunks)), dict[Any, _Running]()
         while waiting or running:
+            if deadline is not None:
+                self._wait_for_workers()
             while waiting and len(running) < ahead:
                 index, chunk = waiting.popleft()
                 running[self._start().submit(function, chunk)] = _Running(index, chunk, time.monotonic())
@@ -75,6 +77,12 @@ class LocalExecutor(Executor):
                 yield running.pop(future).index, _result(future)
             if not done and deadline is not None:
                 yield from self._end_overdue(running, waiting, deadline)
+
+    def _wait_for_workers(self) -> None:
+        """Return once every worker of a fresh pool is at work."""
+        fresh = self._pool is None
+        while fresh and len(set(self._start().map(_process, range(2 * self.workers)))) < self.workers:
+            pass
 
     def _end_overdue(
         self, running: dict[Any, _Running], waiting: deque[tuple[int, Any]], deadline: float
@@ -118,6 +126,12 @@ class _Running:
     index: int
     chunk: Any
     since: float
+
+
+def _process(_: int) -> int:
+    """The worker's process, after a moment in which others can be asked."""
+    time.sleep(0.05)
+    return os.getpid()
 
 
 def _in_this_process(

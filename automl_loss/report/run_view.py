@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from automl_loss.errors import AutolossError, RecipeError
 from automl_loss.losses import Loss, Problem
 from automl_loss.record.run_directory import RunPaths
 from automl_loss.record.run_reader import RunReader, Trial
@@ -45,7 +46,10 @@ class RunView:
         Raises:
             AutolossError: there is no such directory, no run in it, or one of its files is broken.
         """
-        reader = RunReader(directory, _REMEDY)
+        try:
+            reader = RunReader(directory, _REMEDY)
+        except RecipeError as error:
+            raise AutolossError(str(error)) from None
         text, recipe = reader.recipe()
         loss, problem = reader.best_loss() or (None, None)
         return cls(directory, text, recipe, reader.result(), loss, problem, reader.trials())

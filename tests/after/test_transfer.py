@@ -30,10 +30,9 @@ def watched(seeds: set[int], patch: pytest.MonkeyPatch) -> None:
     """Note the seeds of everything that is trained in this process."""
     original = Engine.train
 
-    def train(self: Engine, losses: Any, **options: Any) -> Any:
-        given = options.get("seed")
-        seeds.update([self.search_seed(0)] if given is None else [given] if isinstance(given, int) else given)
-        return original(self, losses, **options)
+    def train(self: Engine, lanes: Any, *args: Any, **options: Any) -> Any:
+        seeds.update(lane.seed for lane in lanes)
+        return original(self, lanes, *args, **options)
 
     patch.setattr(Engine, "train", train)
 
@@ -105,7 +104,7 @@ def test_scale_is_matched_afresh(directory: Path) -> None:
     (diabetes,) = transferred(directory, "diabetes", "/", "linear")
     (target,) = targets_of(FinishedRun.read(directory), ["diabetes"], ["linear"])
     engine = make_engine(target.recipe)
-    snapshot = engine.initial_snapshot
+    snapshot = engine.matching.snapshot
     raw = snapshot.raw[0].clone().requires_grad_()
     loss = LearnedLoss(loss_from_json(diabetes.data["loss"]), engine.problem)
     (mine,) = torch.autograd.grad(loss(raw, snapshot.target), raw)

@@ -153,7 +153,7 @@ def test_what_is_no_run_is_named_with_a_remedy(tmp_path: Path) -> None:
 
 def test_the_command_fails_where_there_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path / "absent")]) == 1
-    assert "absent: the run directory does not exist" in capsys.readouterr().err
+    assert "absent: this is no run directory: it does not exist" in capsys.readouterr().err
 
 
 def test_text_of_the_run_cannot_become_part_of_the_page(run_directory: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_run_writes_its_report_unless_it_is_told_not_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tmp_path / "small.yaml"
-    recipe.write_text(dump(tiny(strategy={"name": "random", "generations": 1, "population": 2})))
+    recipe.write_text(dump(tiny(strategy={"name": "handcrafted", "losses": ["mae"]})))
 
     def written(name: str, *words: str) -> bool:
         assert main(["run", str(recipe), "-o", str(tmp_path / name), *words]) == 0

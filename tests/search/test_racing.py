@@ -129,10 +129,10 @@ def test_later_generations_are_halved_at_each_rung() -> None:
     assert all(not outcome.paused for outcome in found.values())
 
 
-def test_a_pruned_candidate_says_where_and_has_its_share_of_the_steps_and_of_the_time() -> None:
+def test_a_pruned_candidate_says_where_and_costs_its_share_of_the_steps_and_of_the_time() -> None:
     found = at_the_second_generation(seeds=2).generation(list(range(7, 15)))
-    assert (found[7].steps, found[7].metrics["share"], found[7].seconds) == (100.0, 0.5, 1.0)
-    assert (found[12].steps, found[12].metrics["share"], found[12].seconds) == (150.0, 0.75, 2.0)
+    assert (found[7].steps, found[7].cost, found[7].seconds) == (100.0, 0.5, 1.0)
+    assert (found[12].steps, found[12].cost, found[12].seconds) == (150.0, 0.75, 2.0)
     assert found[12].message == "stopped at step 75: among the worse half of its generation there"
     assert (found[8].steps, found[8].seconds, found[8].message) == (200.0, 3.0, "")
 

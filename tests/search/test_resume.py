@@ -227,7 +227,7 @@ def test_the_trials_of_a_raced_run_are_pruned_ones_with_their_rungs_and_rank_aft
     for trial in pruned:
         assert (trial["state"], trial["value"]) == ("PRUNED", None)
         assert len(trial["rungs"]) in (1, 2)
-        assert trial["metrics"]["share"] < 1
+        assert trial["cost"] < 1
     ranked = [row["status"] for row in leaderboard(raced)]
     assert max(i for i, status in enumerate(ranked) if status == "evaluated") < ranked.index("pruned")
 

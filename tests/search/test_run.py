@@ -138,13 +138,13 @@ def test_finalists_on_rows_drawn_anew_are_trained_on_no_row_of_the_test_split_an
     validated: dict[str, set[bytes]] = {}
     original = Engine.train
 
-    def watched(self: Engine, *args: Any, **options: Any) -> Any:
-        if options.get("test") is None:
-            rows = {row.numpy().tobytes() for row in self.validation_rows.x}
-            trained = {row.numpy().tobytes() for row in self.train_rows.x}
-            assert not rows & trained
-            validated.setdefault(str(self.source.rows), rows)
-        return original(self, *args, **options)
+    def watched(self: Engine, lanes: Any, *args: Any, **options: Any) -> Any:
+        for how in dict.fromkeys(lane.rows for lane in lanes):
+            trainer = self._trainer(how)
+            rows = {row.numpy().tobytes() for row in trainer.validation.x}
+            assert not rows & {row.numpy().tobytes() for row in trainer.train.x}
+            validated.setdefault(str(how), rows)
+        return original(self, lanes, *args, **options)
 
     monkeypatch.setattr(Engine, "train", watched)
     given = {**tiny(), "finalists": {**tiny()["finalists"], "redraw": True, "seeds": 2}}
