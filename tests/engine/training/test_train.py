@@ -172,3 +172,16 @@ def test_milestones_lower_the_rate_from_their_step_on() -> None:
     assert stopped.curve[:10] == unscheduled.curve[:10]
     assert len(set(stopped.curve[9:])) == 1
     assert len(plain) == len(unscheduled.curve)
+
+
+def test_snapshots_are_those_that_were_asked_for_and_time_is_shared_out() -> None:
+    engine = make_engine()
+    losses = [task_loss(PROBLEM), loss_of("square(sub(y, f))")]
+    plain = train(engine, losses, steps=10)
+    assert [run.snapshots for run in plain] == [{}, {}]
+    assert plain[0].seconds == plain[1].seconds > 0
+    kept = train(engine, losses, steps=10, snapshots=(0, 4, 10))
+    assert [list(run.snapshots) for run in kept] == [[0, 4, 10]] * 2
+    (ended,) = train(engine, losses[1:], steps=10, snapshots=(0, 4, 10))
+    for step, state in kept[1].snapshots.items():
+        torch.testing.assert_close(state.theta, ended.snapshots[step].theta)

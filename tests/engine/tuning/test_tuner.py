@@ -140,3 +140,50 @@ def test_tuning_is_repeatable_in_another_process() -> None:
     engine = make_engine()
     with ProcessPoolExecutor(1) as pool:
         assert pool.submit(tuned_weights, engine).result() == tuned_weights(engine)
+
+
+def test_the_meta_gradient_is_proportional_to_a_small_step_however_small() -> None:
+    def gradient(lr: float) -> torch.Tensor:
+        engine = make_engine(training={"lr": lr})
+        population = engine.population(engine.match_scale([loss_of(text) for text in TEXTS]))
+        return engine.tuner(engine.spec.tuning).amortised_gradient(population, 0) / lr
+
+    torch.testing.assert_close(gradient(1e-9), gradient(1e-3), rtol=1e-3, atol=1e-5)
+    assert gradient(1e-9).norm(dim=1).min() > 0
+
+
+def test_small_gradients_are_settled_whatever_their_direction() -> None:
+    engine = make_engine(dtype="float64", tuning={"steps": 3}, training={"scale": "free"})
+    tuner = engine.tuner(engine.spec.tuning)
+    start, tuned = (engine.population([loss_of(TEXTS[0])]) for _ in range(2))
+    one = torch.ones_like(tuned.weights)
+
+    def verdict(cheap: float, true: float) -> bool:
+        tuner._populate = lambda losses: start
+        tuner.amortised_gradient = lambda population, i: one * (1.0 if population is start else cheap)
+        tuner.exact_gradient = lambda population, i: one * true
+        return tuner.guard([loss_of(TEXTS[0])], tuned)[0]
+
+    assert verdict(0.04, -0.04)  # small beside the gradient at the start, which is 1
+    assert not verdict(0.4, -0.4)
+    assert verdict(0.4, 0.5)
+    assert verdict(-0.04, 0.04)
+
+
+def test_triples_past_the_memory_limit_go_round_and_those_of_the_guard_stay_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from automl_loss.engine.tuning import tuning_steps
+
+    engine = make_engine(tuning={"steps": 20})
+    bytes_each = 32 * 3 * 16
+    monkeypatch.setattr(tuning_steps, "_TRIPLE_BYTES", (tuning_steps.HELD_OUT + 4) * bytes_each)
+    steps = engine.tuning_steps
+    tuning = [steps.triple(i) for i in range(20)]
+    assert len({id(triple) for triple in tuning}) == 4
+    assert [triple is tuning[i % 4] for i, triple in enumerate(tuning)] == [True] * 20
+    held_out = [steps.triple(i) for i in range(20, 20 + tuning_steps.HELD_OUT)]
+    assert len({id(triple) for triple in held_out}) == tuning_steps.HELD_OUT
+    assert not {id(triple) for triple in held_out} & {id(triple) for triple in tuning}
+    monkeypatch.undo()
+    assert len({id(make_engine(tuning={"steps": 20}).tuning_steps.triple(i)) for i in (0, 4)}) == 2
