@@ -21,6 +21,7 @@ from automl_loss.final.retraining import RetrainingPlan, retrain
 from automl_loss.final.training_runs import TrainingRuns
 from automl_loss.record.chunk_records import ChunkRecords
 from automl_loss.record.recording import Recording
+from automl_loss.record.run_directory import RunPaths
 from automl_loss.record.workers import Workers
 from automl_loss.search.from_recipe import make_engine, make_executor
 
@@ -63,7 +64,9 @@ def measure(case: Case, seed: int, settings: tuple[str, ...]) -> tuple[float, fl
         usual = task_loss(engine.problem)
         losses = {"task_loss": usual} | ({} if case.known.key == usual.key else {"known": known})
         records = ChunkRecords(Path(folder) / "chunks.log")
-        runs = TrainingRuns(engine, Recording(workers, records, Path(folder), result.data["search"]["chunk"]))
+        runs = TrainingRuns(
+            engine, Recording(workers, records, RunPaths(Path(folder)), result.data["search"]["chunk"])
+        )
         plan = RetrainingPlan(runs.schedule(recipe.retraining.steps), recipe.retraining.seeds, lr=None)
         retrained = retrain(runs, losses, plan)
         workers.close()

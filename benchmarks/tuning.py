@@ -33,6 +33,7 @@ from automl_loss.final.training_runs import TrainingRuns
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.record.chunk_records import ChunkRecords
 from automl_loss.record.recording import Recording
+from automl_loss.record.run_directory import RunPaths
 from automl_loss.record.workers import Workers
 from automl_loss.search.filters import Screen
 from automl_loss.search.from_recipe import RunObjects, set_up
@@ -121,7 +122,7 @@ def at_best_rate(objects: RunObjects) -> Engine:
         return engine
     with tempfile.TemporaryDirectory() as folder:
         records = ChunkRecords(Path(folder) / "chunks.log")
-        runs = TrainingRuns(engine, Recording(Workers(objects.executor), records, Path(folder), 21))
+        runs = TrainingRuns(engine, Recording(Workers(objects.executor), records, RunPaths(Path(folder)), 21))
         trial = RateTrial(default_grid(engine.training.optimizer), runs.schedule(engine.training.steps))
         return engine.with_lr(select_lr(runs, "lr", [task_loss(engine.problem)], trial)[0].lr)
 

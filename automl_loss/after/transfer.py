@@ -110,7 +110,7 @@ def _one(target: Target, folder: Path, title: str, notify: Callback) -> Transfer
     _say(notify, title)
     with writing(folder):
         folder.parent.mkdir(exist_ok=True)
-    begun = (folder / "recipe.yaml").exists()
+    begun = RunPaths(folder).recipe.exists()
     with RunDirectory.open(folder) if begun else RunDirectory.create(target.folder, folder) as place:
         if not begun:
             replace_text(place.recipe, f"# A target of transfer.\n\n{target.recipe.to_yaml()}")
@@ -161,9 +161,7 @@ def _train(target: Target, place: RunDirectory, records: ChunkRecords, notify: C
         notify(Progress(phase, done, total, seconds=_since(started)))
 
     with closing(Workers(make_executor(recipe))) as workers:
-        runs = TrainingRuns(
-            engine, Recording(workers, records, place.path, chunk_size(recipe, engine), report)
-        )
+        runs = TrainingRuns(engine, Recording(workers, records, place, chunk_size(recipe, engine), report))
         plan = RetrainingPlan(
             runs.schedule(settings.steps), settings.seeds, None if settings.lr == "auto" else settings.lr
         )

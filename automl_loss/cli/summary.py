@@ -16,6 +16,7 @@ def print_summary(console: Console, result: Result) -> None:
     from rich.table import Table
 
     from automl_loss.losses.formula import formula
+    from automl_loss.record.run_directory import RunPaths
 
     test, best = result.data["test"], result.data["best"]
     console.print()
@@ -46,7 +47,8 @@ def print_summary(console: Console, result: Result) -> None:
     console.print(
         f"Use it:  {folder / 'best_loss.py'}   (needs torch alone)", highlight=False, soft_wrap=True
     )
-    details = [file for file in (folder / "report.html", folder / "result.json") if file.exists()]
+    paths = RunPaths(folder)
+    details = [file for file in (paths.report, paths.result) if file.exists()]
     console.print(f"Details: {', '.join(map(str, details))}", highlight=False, soft_wrap=True)
 
 

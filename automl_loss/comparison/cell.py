@@ -13,6 +13,7 @@ from automl_loss.errors import AutolossError, Interrupted, NoValidCandidateError
 from automl_loss.final.result import Result
 from automl_loss.recipe import Recipe, load_recipe
 from automl_loss.record.atomic import replace_text
+from automl_loss.record.run_directory import RunPaths
 from automl_loss.search.run_recipe import run_recipe
 
 CELLS = "cells"
@@ -92,7 +93,7 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     """
     recipe = load_recipe(data, folder=home)
     place = folder / name
-    begun = (place / "recipe.yaml").exists()
+    begun = RunPaths(place).recipe.exists()
     try:
         result = run_recipe(recipe, directory=place, resume=begun)
         record = {"status": DONE, "message": "", **_measured(result)}
@@ -143,7 +144,7 @@ def _measured(result: Result) -> dict[str, Any]:
 
 def _found(result: Result) -> dict[str, Any]:
     """Read the found loss and its problem from `best_loss.json`."""
-    data = json.loads((result.directory / "best_loss.json").read_text(encoding="utf-8"))
+    data = json.loads(RunPaths(result.directory).best_loss_json.read_text(encoding="utf-8"))
     return {"loss": data["loss"], "problem": data["problem"]}
 
 

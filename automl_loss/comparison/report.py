@@ -14,6 +14,7 @@ from automl_loss.comparison.cell import CELLS, CellRecord, read_cell
 from automl_loss.comparison.recipe import Comparison, load_comparison
 from automl_loss.comparison.tables import to_csv, to_latex, to_markdown
 from automl_loss.record.atomic import replace_text, writing
+from automl_loss.record.run_directory import RunPaths
 
 _TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
 
@@ -27,10 +28,10 @@ def write_comparison_anew(directory: Path) -> Path:
     Raises:
         AutolossError: it is not a comparison's directory, or its recipe or a cell cannot be read.
     """
-    comparison = load_comparison(directory / "recipe.yaml")
+    comparison = load_comparison(RunPaths(directory).recipe)
     records = [read_cell(cell, directory / CELLS) for cell in comparison.cells]
     write_comparison(comparison, records, directory)
-    return directory / "report.html"
+    return RunPaths(directory).report
 
 
 def write_comparison(comparison: Comparison, records: Sequence[CellRecord], folder: Path) -> dict[str, Any]:
@@ -42,11 +43,11 @@ def write_comparison(comparison: Comparison, records: Sequence[CellRecord], fold
     data = analyse(comparison, records)
     images = []
     with writing(folder):
-        (folder / "figures").mkdir(exist_ok=True)
+        RunPaths(folder).figures.mkdir(exist_ok=True)
     for name, figure, caption in draw(data, settings_of(comparison, records), records):
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=130)
-        file = folder / "figures" / f"{name}.png"
+        file = RunPaths(folder).figures / f"{name}.png"
         with writing(file):
             file.write_bytes(stream.getvalue())
         images.append((name, caption, base64.b64encode(stream.getvalue()).decode()))
@@ -70,5 +71,5 @@ def write_comparison(comparison: Comparison, records: Sequence[CellRecord], fold
         figures=images,
         faults=[cell for cell in data["cells"] if cell["status"] in ("failed", "no_candidate")],
     )
-    replace_text(folder / "report.html", text)
+    replace_text(RunPaths(folder).report, text)
     return data

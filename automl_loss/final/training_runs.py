@@ -77,7 +77,7 @@ class TrainingRuns:
         chunks = [tuple(lanes[place] for place in part) for part in places]
         keyed = [(f"{stage}/{_name(chunk, schedule)}", chunk) for chunk in chunks]
         keeping = _LaneKeeping(
-            self.recording.records, self.recording.folder / "retraining", with_outputs=test is not None
+            self.recording.records, self.recording.paths.outputs, with_outputs=test is not None
         )
         found = recorded_map(
             self.recording.workers, partial(_train, self.engine, schedule, test), keyed, keeping

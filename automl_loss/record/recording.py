@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from automl_loss.record.chunk_records import ChunkRecords
+from automl_loss.record.run_directory import RunPaths
 from automl_loss.record.workers import Workers
 
 
@@ -21,13 +21,13 @@ class Recording:
     Args:
         workers: compute chunks.
         records: what finished chunks gave.
-        folder: the run directory, for what is too large for the records.
+        paths: files of the run directory, for what is too large for the records.
         chunk: most candidates or training runs in a chunk.
         report: called with a phase of the run, training runs done in it, and training runs in all.
     """
 
     workers: Workers
     records: ChunkRecords
-    folder: Path
+    paths: RunPaths
     chunk: int
     report: Callable[[str, int, int], None] = _nobody

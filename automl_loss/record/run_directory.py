@@ -77,6 +77,16 @@ class RunPaths:
         return self.path / "figures"
 
     @property
+    def paused(self) -> Path:
+        """Folder of training runs that wait between the legs of a race."""
+        return self.path / "paused"
+
+    @property
+    def outputs(self) -> Path:
+        """Folder of raw outputs on test rows, by chunk."""
+        return self.path / "retraining"
+
+    @property
     def landscape(self) -> Path:
         """Folder of loss landscapes."""
         return self.path / "landscape"

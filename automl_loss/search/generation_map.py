@@ -62,7 +62,7 @@ class GenerationMap:
         self._generation = generation
         self._primitives = primitives
         self._guard = guard
-        self._paused = PausedFiles(recording.folder / "paused")
+        self._paused = PausedFiles(recording.paths.paused)
         self._stages = 0
 
     def __call__(self, stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Outcome]:

@@ -85,7 +85,7 @@ class Run:
 
     def _phases(self, ledger: Ledger) -> Result:
         chunk = chunk_size(self._recipe, self._objects.engine)
-        recording = Recording(self._workers, ledger.chunks, self._directory.path, chunk, self._count)
+        recording = Recording(self._workers, ledger.chunks, self._directory, chunk, self._count)
         runs = TrainingRuns(self._objects.engine, recording)
         with self._watch.stage("other"):
             with self._watch.phase("learning_rate"):

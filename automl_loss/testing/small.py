@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,8 @@ if TYPE_CHECKING:
     from automl_loss.plugins.training_engine import TrainingEngine
 
 
-class Clouds(Task):
-    """Classification of three Gaussian clouds in the plane."""
-
-    def problem(self) -> Problem:
-        """State classification, judged by error."""
-        return Problem.classification((2,), 3)
+class _Made(Task):
+    """A task whose rows are drawn from a seed."""
 
     def splits(self, seed: int) -> Splits:
         """120 and 60 rows."""
@@ -36,6 +33,18 @@ class Clouds(Task):
     def test(self, seed: int) -> Split:
         """60 rows."""
         return self._rows(seed, "test", 60)
+
+    @abstractmethod
+    def _rows(self, seed: int, part: str, count: int) -> Split:
+        """Rows of a part of the data."""
+
+
+class Clouds(_Made):
+    """Three Gaussian clouds in the plane."""
+
+    def problem(self) -> Problem:
+        """Classification by error."""
+        return Problem.classification((2,), 3)
 
     def _rows(self, seed: int, part: str, count: int) -> Split:
         rng = generator(seed, "clouds", part)
@@ -44,20 +53,12 @@ class Clouds(Task):
         return Split((centres + rng.normal(size=(count, 2))).astype(np.float32), y.astype(np.int64))
 
 
-class Slope(Task):
-    """Regression of a noisy line."""
+class Slope(_Made):
+    """A noisy plane."""
 
     def problem(self) -> Problem:
-        """State regression, judged by squared error."""
+        """Regression by squared error."""
         return Problem.regression((2,), 1)
-
-    def splits(self, seed: int) -> Splits:
-        """120 and 60 rows."""
-        return Splits(self._rows(seed, "train", 120), self._rows(seed, "validation", 60))
-
-    def test(self, seed: int) -> Split:
-        """60 rows."""
-        return self._rows(seed, "test", 60)
 
     def _rows(self, seed: int, part: str, count: int) -> Split:
         rng = generator(seed, "slope", part)

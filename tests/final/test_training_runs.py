@@ -52,7 +52,7 @@ class Place:
                 directory.recipe.write_text("")
             ledger = Ledger.open(directory, "run")
             report = options.pop("report", lambda *counted: None)
-            recording = Recording(Workers(executor), ledger.chunks, self.path, chunk, report)
+            recording = Recording(Workers(executor), ledger.chunks, directory, chunk, report)
             runs = TrainingRuns(engine, recording, "phase")
             results = runs.train("stage", lanes, runs.schedule(20), **options)
             ledger.close()
@@ -110,7 +110,7 @@ def test_other_steps_or_another_stage_share_nothing(
     executor = Inline()
     with RunDirectory.create("run", tmp_path) as directory:
         records = Ledger.open(directory, "run").chunks
-        runs = TrainingRuns(engine, Recording(Workers(executor), records, tmp_path, 8))
+        runs = TrainingRuns(engine, Recording(Workers(executor), records, directory, 8))
         short = runs.train("a", lanes[:1], runs.schedule(10))
         long = runs.train("a", lanes[:1], runs.schedule(20))
         runs.train("b", lanes[:1], runs.schedule(20))

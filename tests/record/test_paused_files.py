@@ -110,7 +110,7 @@ class Session:
         with directory:
             directory.recipe.touch()
             ledger = Ledger.open(directory, "run")
-            recording = Recording(Workers(executor), ledger.chunks, self.path, 2)
+            recording = Recording(Workers(executor), ledger.chunks, directory, 2)
             mapped = GenerationMap(recording, 1, standard_primitives(), GUARD, lambda found: None)
             outcomes: list[Outcome] = []
             try:

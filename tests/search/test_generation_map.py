@@ -63,7 +63,7 @@ class Place:
         with directory:
             directory.recipe.touch()
             ledger = Ledger.open(directory, "run")
-            recording = Recording(Workers(Inline()), ledger.chunks, directory.path, 3)
+            recording = Recording(Workers(Inline()), ledger.chunks, directory, 3)
             recorded = GenerationMap(recording, generation, standard_primitives(), GUARD, self._on_chunk)
             results = []
             for stage in stages:
