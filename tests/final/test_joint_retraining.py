@@ -83,7 +83,7 @@ def test_each_worker_makes_each_engine_once_however_many_tasks_there_are(tmp_pat
     (tmp_path / "counted.py").write_text(COUNTED)
     names = [f"task-{n}" for n in range(3)]
     recipe = several(
-        tasks=[{"import": "counted:Counted", "log": str(tmp_path / name)} for name in names],
+        *({"import": "counted:Counted", "log": str(tmp_path / name)} for name in names),
         folder=str(tmp_path),
         training={"steps": 10, "batch_size": 32},
         executor={"name": "local", "workers": 2, "chunk": 1},
