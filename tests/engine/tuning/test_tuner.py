@@ -166,6 +166,7 @@ def test_small_gradients_are_settled_whatever_their_direction() -> None:
 
     assert verdict(0.04, -0.04)  # small beside the gradient at the start, which is 1
     assert not verdict(0.4, -0.4)
+    assert not verdict(0.1, -0.1)
     assert verdict(0.4, 0.5)
     assert verdict(-0.04, 0.04)
 
