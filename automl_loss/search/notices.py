@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automl_loss.executors.in_order import InOrderExecutor
 from automl_loss.expression import Expression, Primitive, compile_program, constant
 from automl_loss.search.from_recipe import RunObjects
 
@@ -14,7 +15,7 @@ def notices(run: RunObjects) -> list[str]:
     by autograd, by itself; the other losses still use the kernel.
     """
     said = [sentence for engine in run.engine.parts for sentence in engine.task.notices()]
-    return list(dict.fromkeys([*said, *_not_redrawn(run), *_slow_primitives(run)]))
+    return list(dict.fromkeys([*said, *_not_redrawn(run), *_slow_primitives(run), *_old_executor(run)]))
 
 
 def _not_redrawn(run: RunObjects) -> list[str]:
@@ -23,6 +24,15 @@ def _not_redrawn(run: RunObjects) -> list[str]:
     return [
         "finalists.redraw: training and validation rows are not of one kind here (imbalance, clean_validation, or a "
         "split that you gave), so finalists are judged on the rows of the search."
+    ]
+
+
+def _old_executor(run: RunObjects) -> list[str]:
+    if not isinstance(run.executor, InOrderExecutor):
+        return []
+    return [
+        f"executor {run.recipe.executor.label} has plugin_api = 1, which this release still takes and the next one "
+        f"does not; ask its author for plugin_api = 2."
     ]
 
 

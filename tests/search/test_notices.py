@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.recipes import tiny
 
+from automl_loss import run
 from automl_loss.cli import main
 from automl_loss.recipe import load_recipe
 from automl_loss.search.from_recipe import set_up
@@ -52,3 +54,31 @@ def test_rows_that_cannot_be_drawn_anew_are_named_where_it_was_asked_for(table: 
     assert notices_of({**given, "split": None, "drop": ["part"]}, **redraw) == []
     assert notices_of(given) == []
     assert notices_of({"name": "wine"}, **redraw) == []
+
+
+OLD = """
+from automl_loss import Executor
+
+
+class Old(Executor):
+    \"\"\"As executors of the first version were written.\"\"\"
+
+    plugin_api = 1
+
+    def map(self, function, items):
+        return map(function, items)
+"""
+
+
+def test_an_executor_of_the_first_version_runs_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "old.py").write_text(OLD)
+    plugin = {"kind": "executor", "name": "old", "path": f"{tmp_path}/old.py:Old"}
+    said: list[str] = []
+    with pytest.warns(DeprecationWarning, match="executor Old has plugin_api = 1"):
+        result = run(
+            tiny(plugins=[plugin], executor={"name": "old"}),
+            lambda progress: said.append(progress.message),
+            directory=tmp_path / "run",
+        )
+    assert any("executor old has plugin_api = 1" in sentence for sentence in said)
+    assert result.data["search"]["evaluated"] > 0
