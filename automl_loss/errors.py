@@ -49,6 +49,14 @@ class EvaluationError(AutolossError):
     """Evaluating candidates failed for a reason that is no bad loss, e.g. a network of wrong output shape."""
 
 
+class WorkerLostError(EvaluationError):
+    """The process that computed a chunk ended, each time that it was begun anew."""
+
+
+class OutOfTimeError(AutolossError):
+    """The time of `budget.minutes` is used up; the run ends what it is doing and goes on to its result."""
+
+
 class ExpressionError(AutolossError):
     """A text is not an expression of the primitive set; the message gives the column."""
 

@@ -114,17 +114,33 @@ def test_time_on_record_is_not_spent_again_by_replaying(tmp_path: Path) -> None:
     assert more.data["search"]["ended"] == "the strategy is done"
 
 
-def test_a_damaged_journal_costs_a_finished_run_nothing(tmp_path: Path) -> None:
-    run(tiny(), directory=tmp_path / "run")
-    journal, result = tmp_path / "run" / "journal.log", tmp_path / "run" / "result.json"
+def test_a_damaged_journal_is_named_and_what_it_lacks_comes_back_from_the_chunk_records(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = run(tiny(), directory=tmp_path / "run")
+    journal = tmp_path / "run" / "journal.log"
     lines = journal.read_bytes().splitlines(keepends=True)
-    damaged = b"".join([*lines[:3], b"garbage\n", *lines[3:]])
-    journal.write_bytes(damaged)
-    before = result.read_bytes()
-    with pytest.raises(ResumeError, match=r"journal\.log.*4"):
-        run(tiny(), directory=tmp_path / "run", resume=True)
-    assert result.read_bytes() == before
-    assert journal.read_bytes() == damaged
+    journal.write_bytes(b"".join([*lines[:4], lines[4].replace(b"0", b"1", 1), *lines[5:]]))
+    again = run(tiny(), directory=tmp_path / "run", resume=True)
+    assert "line 5: this record does not match its checksum" in caplog.text
+    assert again.data["test"] == first.data["test"]
+    assert {i: o.fitness for i, o in again.outcomes.items()} == {i: o.fitness for i, o in first.outcomes.items()}
+
+
+def test_records_of_another_recipe_are_refused(tmp_path: Path) -> None:
+    run(tiny(), directory=tmp_path / "one")
+    other = tiny(training={"steps": 11})
+    run(other, directory=tmp_path / "other")
+    for file in ("journal.log", "chunks.log"):
+        shutil.copytree(tmp_path / "one", tmp_path / file)
+        shutil.copy(tmp_path / "other" / file, tmp_path / file / file)
+        with pytest.raises(ResumeError, match=rf"{file}: .* differs in training\.steps"):
+            run(tiny(), directory=tmp_path / file, resume=True)
+    # The recipe was changed in the directory itself, and is the one given.
+    recipe = tmp_path / "one" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("steps: 10", "steps: 11", 1))
+    with pytest.raises(ResumeError, match=r"differs in training\.steps"):
+        run(recipe, directory=tmp_path / "one", resume=True)
 
 
 # A strategy handed over

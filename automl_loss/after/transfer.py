@@ -160,7 +160,7 @@ def _train(target: Target, place: RunDirectory, records: ChunkRecords, notify: C
     def report(phase: str, done: int, total: int) -> None:
         notify(Progress(phase, done, total, seconds=_since(started)))
 
-    with closing(Workers(make_executor(recipe))) as workers:
+    with closing(Workers(make_executor(recipe), recipe.executor_options.timeout_s)) as workers:
         runs = TrainingRuns(engine, Recording(workers, records, place, chunk_size(recipe, engine), report))
         plan = RetrainingPlan(
             runs.schedule(settings.steps), settings.seeds, None if settings.lr == "auto" else settings.lr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from automl_loss.comparison.recipe import Cell
 from automl_loss.errors import AutolossError, Interrupted, NoValidCandidateError, ResumeError
 from automl_loss.final.result import Result
+from automl_loss.final.training_runs import digest
 from automl_loss.recipe import Recipe, load_recipe
 from automl_loss.record.atomic import replace_text
 from automl_loss.record.run_directory import RunPaths
@@ -20,6 +22,9 @@ CELLS = "cells"
 """Folder of a comparison's directory that holds a run directory for each cell."""
 SUMMARY = "cell.json"
 DONE, NO_CANDIDATE, FAILED = "done", "no_candidate", "failed"
+
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,17 @@ class CellRecord:
 
 
 def read_cell(cell: Cell, folder: Path) -> CellRecord:
-    """Read a cell's record from its directory; one that failed counts as open, as it is tried again.
+    """Read a cell's record from its directory.
+
+    One that failed counts as open, as it is tried again; likewise one whose file is damaged, and a warning names it.
 
     Raises:
         ResumeError: the cell was finished under another recipe.
     """
     file = folder / cell.name / SUMMARY
-    if not file.exists():
+    data = _read(file)
+    if data is None:
         return CellRecord(cell, None)
-    data = json.loads(file.read_text(encoding="utf-8"))
     wanted = _identity(cell.recipe)
     if data["recipe"] != wanted and (kept := _completed(data["recipe"], cell.recipe.folder)) != wanted:
         changed = [key for key, value in wanted.items() if kept.get(key) != value]
@@ -58,6 +65,23 @@ def read_cell(cell: Cell, folder: Path) -> CellRecord:
             f"Only strategies, tasks, models and seeds may be added to a comparison; start a new one."
         )
     return CellRecord(cell, data)
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """Return the content of a `cell.json`; `None` where there is none or it is damaged."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        whole = isinstance(data, dict) and {"status", "message", "recipe"} <= data.keys()
+        # The first version wrote no digest.
+        recorded = data.pop("digest", None) if whole else None
+        if not whole or recorded not in (None, digest(data)):
+            raise ValueError("it is not what was written")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        _logger.warning("%s: this cell's result is damaged (%s); the cell is run again.", file, error)
+        return None
+    return dict(data)
 
 
 def _completed(recorded: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
@@ -93,6 +117,8 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     """
     recipe = load_recipe(data, folder=home)
     place = folder / name
+    # Of an attempt that failed: it would stand in the way where nothing else was written.
+    (place / SUMMARY).unlink(missing_ok=True)
     begun = RunPaths(place).recipe.exists()
     try:
         result = run_recipe(recipe, directory=place, resume=begun)
@@ -105,7 +131,8 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
         record = {"status": FAILED, "message": f"{type(error).__name__}: {error}"}
     record["recipe"] = _identity(recipe)
     place.mkdir(parents=True, exist_ok=True)
-    replace_text(place / SUMMARY, json.dumps(record) + "\n")
+    content = json.loads(json.dumps(record))
+    replace_text(place / SUMMARY, json.dumps({**content, "digest": digest(content)}) + "\n")
     return record
 
 

@@ -15,13 +15,19 @@ from typing import Any
 
 from pydantic import Field, PositiveInt
 
-from automl_loss.errors import EvaluationError
+from automl_loss.errors import EvaluationError, WorkerLostError
 from automl_loss.plugins.config import PluginConfig
 from automl_loss.plugins.executor import Executor, Failure, Item, Result
 
+_TRIES = 2
+"""How often a chunk is begun again whose worker process ended."""
+
+_LOST = object()
+"""Stands for the result of a chunk whose worker process ended."""
+
 _KILLED = (
-    "a worker process was killed, most likely for lack of memory. What was finished is recorded: go on with --resume, "
-    "with fewer `executor.workers` or a smaller `executor.chunk`."
+    "its worker process was killed {times} times, most likely for lack of memory. What was finished is recorded: go on "
+    "with --resume, with fewer `executor.workers` or a smaller `executor.chunk`."
 )
 
 # From glibc's malloc.h.
@@ -57,42 +63,96 @@ class LocalExecutor(Executor):
     def _parallel(
         self, function: Callable[[Item], Result], chunks: Sequence[Item], deadline: float | None
     ) -> Iterator[tuple[int, Result | Failure]]:
-        """Results as they arrive. What is left when the caller goes away is not cancelled: `close` ends it."""
-        from concurrent.futures import FIRST_COMPLETED, wait
+        """Results as they arrive. When the caller goes away, the few chunks that were handed over are left to end."""
+        from concurrent.futures.process import BrokenProcessPool
 
-        # With a deadline no chunk waits in a queue, nor for its worker, so that its time begins when it is handed over.
-        ahead = len(chunks) if deadline is None else self.workers
-        waiting, running = deque(enumerate(chunks)), dict[Any, _Running]()
+        waiting = deque(_Chunk(index, chunk) for index, chunk in enumerate(chunks))
+        running: dict[Any, _Chunk] = {}
         while waiting or running:
+            self._hand_over(function, waiting, running, deadline)
+            done = _first_done(running, deadline)
+            lost = []
+            for future in done:
+                chunk, result = running.pop(future), _result(future)
+                if result is _LOST:
+                    lost.append(chunk)
+                    continue
+                if isinstance(result, Failure) and isinstance(result.error, BrokenProcessPool):
+                    self.close()
+                yield chunk.index, result
+            if lost:
+                # One process that ends breaks the pool: every chunk at work is lost with it.
+                lost += running.values()
+                running.clear()
+                self.close()
+                yield from self._begin_again(lost, waiting)
+            elif not done and deadline is not None:
+                yield from self._end_overdue(running, waiting, deadline)
+
+    def _hand_over(
+        self,
+        function: Callable[[Item], Result],
+        waiting: deque[_Chunk],
+        running: dict[Any, _Chunk],
+        deadline: float | None,
+    ) -> None:
+        """Give chunks to the workers; one whose worker was lost before runs alone, so that it alone is to blame."""
+        from concurrent.futures.process import BrokenProcessPool
+
+        # One more a worker, so that none waits for this process. With a deadline no chunk waits in a queue, nor for its
+        # worker, so that its time begins when it is handed over.
+        ahead = 2 * self.workers if deadline is None else self.workers
+        while waiting and len(running) < ahead:
+            suspects = waiting[0].lost or any(chunk.lost for chunk in running.values())
+            if suspects and running:
+                return
             if deadline is not None:
                 self._wait_for_workers()
-            while waiting and len(running) < ahead:
-                index, chunk = waiting.popleft()
-                running[self._start().submit(function, chunk)] = _Running(index, chunk, time.monotonic())
-            rest = None
-            if deadline is not None:
-                rest = max(0.0, min(each.since for each in running.values()) + deadline - time.monotonic())
-            done, _ = wait(running, timeout=rest, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future).index, _result(future)
-            if not done and deadline is not None:
-                yield from self._end_overdue(running, waiting, deadline)
+            chunk = waiting.popleft()
+            chunk.since = time.monotonic()
+            try:
+                running[self._start().submit(function, chunk.items)] = chunk
+            except BrokenProcessPool:
+                # A worker ended while it had nothing to do.
+                waiting.appendleft(chunk)
+                self.close()
+                return
 
     def _wait_for_workers(self) -> None:
         """Return once every worker of a fresh pool is at work."""
-        fresh = self._pool is None
-        while fresh and len(set(self._start().map(_process, range(2 * self.workers)))) < self.workers:
-            pass
+        from concurrent.futures.process import BrokenProcessPool
+
+        fresh, broken = self._pool is None, 0
+        while fresh:
+            try:
+                if len(set(self._start().map(_process, range(2 * self.workers)))) >= self.workers:
+                    return
+            except BrokenProcessPool as error:
+                self.close()
+                broken += 1
+                if broken > _TRIES:
+                    raise EvaluationError(f"worker processes end as soon as they start ({error}).") from error
+
+    def _begin_again(self, lost: Sequence[_Chunk], waiting: deque[_Chunk]) -> Iterator[tuple[int, Failure]]:
+        """Begin chunks whose worker ended again, before all others; those that were begun often enough fail."""
+        # The one that ran alone is to blame; of several at work, nobody knows which one is.
+        for chunk in sorted(lost, key=lambda chunk: chunk.index, reverse=True):
+            chunk.lost += 1
+            if chunk.lost <= _TRIES:
+                waiting.appendleft(chunk)
+        for chunk in lost:
+            if chunk.lost > _TRIES:
+                yield chunk.index, Failure(WorkerLostError(_KILLED.format(times=chunk.lost)))
 
     def _end_overdue(
-        self, running: dict[Any, _Running], waiting: deque[tuple[int, Any]], deadline: float
+        self, running: dict[Any, _Chunk], waiting: deque[_Chunk], deadline: float
     ) -> Iterator[tuple[int, Failure]]:
         """End the workers of chunks that took too long; their neighbours are begun again."""
         over = [each for each in running.values() if time.monotonic() - each.since >= deadline]
         if not over:
             return
         self.close()
-        waiting.extendleft((each.index, each.chunk) for each in running.values() if each not in over)
+        waiting.extendleft(each for each in running.values() if each not in over)
         running.clear()
         for each in over:
             yield each.index, Failure(TimeoutError(f"it took longer than {deadline:g} s and was ended."))
@@ -119,13 +179,24 @@ class LocalExecutor(Executor):
             self._pool = None
 
 
-@dataclass(frozen=True)
-class _Running:
-    """A chunk at work, and since when."""
+@dataclass(eq=False)
+class _Chunk:
+    """A chunk on its way: since when it is at work, and how often its worker ended."""
 
     index: int
-    chunk: Any
-    since: float
+    items: Any
+    since: float = 0.0
+    lost: int = 0
+
+
+def _first_done(running: dict[Any, _Chunk], deadline: float | None) -> set[Any]:
+    """The futures that are done, once one is, or none when the first deadline is over."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    rest = None
+    if deadline is not None:
+        rest = max(0.0, min(each.since for each in running.values()) + deadline - time.monotonic())
+    return wait(running, timeout=rest, return_when=FIRST_COMPLETED).done if running else set()
 
 
 def _process(_: int) -> int:
@@ -146,15 +217,13 @@ def _in_this_process(
 
 
 def _result(future: Any) -> Any:
-    """What a future gave, or its failure."""
+    """What a future gave, or its failure, or `_LOST`."""
     from loky.process_executor import TerminatedWorkerError
 
     error = future.exception()
     if error is None:
         return future.result()
-    if isinstance(error, TerminatedWorkerError):
-        return Failure(EvaluationError(_KILLED))
-    return Failure.of(error)
+    return _LOST if isinstance(error, TerminatedWorkerError) else Failure.of(error)
 
 
 def cores() -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from automl_loss.engine.engine import Engine
+from automl_loss.engine.several_tasks import SeveralTasks
 from automl_loss.final.learning_rate import RateTrial, Selection, select_lr
 from automl_loss.final.training_runs import TrainingRuns
 from automl_loss.losses.base import Loss
@@ -54,6 +56,14 @@ def choose(outcomes: Iterable[Outcome], count: int) -> list[Outcome]:
     for outcome in sorted(trained, key=lambda outcome: outcome.rank_key):
         best.setdefault(outcome.loss, outcome)
     return list(best.values())[:count]
+
+
+def as_searched(chosen: Sequence[Outcome], engine: Engine | SeveralTasks) -> list[Finalist]:
+    """Finalists as the search ranks them, best first, without a final round."""
+    return [
+        Finalist(o.id, f"candidate {o.id}", o.loss, Selection(engine.lr, o.fitness or 0.0, ()))
+        for o in chosen
+    ]
 
 
 def final_round(

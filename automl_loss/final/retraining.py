@@ -68,11 +68,13 @@ class RetrainingPlan:
         schedule: of each run.
         seeds: runs for each loss.
         lr: one rate for all, or `None` to give each loss its best on validation at this horizon.
+        own_lr: whether to train at the engine's rate instead, where there is no time to try others.
     """
 
     schedule: Schedule
     seeds: int
     lr: float | None
+    own_lr: bool = False
 
 
 def retrain(
@@ -130,8 +132,9 @@ def on_clean_rows(engine: Engine) -> dict[str, Resplit]:
 def _rates(
     runs: TrainingRuns, stage: str, losses: Sequence[Loss], plan: RetrainingPlan, rows: Resplit | None = None
 ) -> list[Selection]:
-    if plan.lr is not None:
-        return [Selection(plan.lr, float("nan"), ()) for _ in losses]
+    fixed = runs.engine.lr if plan.own_lr and plan.lr is None else plan.lr
+    if fixed is not None:
+        return [Selection(fixed, float("nan"), ()) for _ in losses]
     trial = RateTrial(default_grid(runs.engine.training.optimizer), plan.schedule, rows=(rows,))
     return select_lr(runs.during("retraining_rate"), stage, losses, trial)
 

@@ -15,10 +15,12 @@ import numpy as np
 from automl_loss.engine.engine import Engine
 from automl_loss.engine.several_tasks import SeveralTasks
 from automl_loss.engine.training.lane import Lane, Schedule, Trained, groups_of
+from automl_loss.losses.base import Loss
+from automl_loss.losses.handcrafted import task_loss
 from automl_loss.plugins.executor import Failure
 from automl_loss.plugins.task import Split
-from automl_loss.record.atomic import replace_file
-from automl_loss.record.chunk_records import ChunkRecords
+from automl_loss.record.array_files import read_arrays, write_arrays
+from automl_loss.record.atomic import writing
 from automl_loss.record.recorded_map import cut, recorded_map
 from automl_loss.record.recording import Recording
 
@@ -76,9 +78,7 @@ class TrainingRuns:
         ]
         chunks = [tuple(lanes[place] for place in part) for part in places]
         keyed = [(f"{stage}/{_name(chunk, schedule)}", chunk) for chunk in chunks]
-        keeping = _LaneKeeping(
-            self.recording.records, self.recording.paths.outputs, with_outputs=test is not None
-        )
+        keeping = _LaneKeeping(self.recording, task_loss(self.engine.problem), with_outputs=test is not None)
         found = recorded_map(
             self.recording.workers, partial(_train, self.engine, schedule, test), keyed, keeping
         )
@@ -107,23 +107,26 @@ class _LaneKeeping:
     """Keeps numbers in the chunk records, and raw outputs on test rows in a file for each chunk.
 
     Args:
-        records: chunk records.
-        folder: for raw outputs.
+        recording: where numbers and raw outputs are kept.
+        usual: the task loss, to put in the place of a loss that hangs.
         with_outputs: whether a chunk without its raw outputs is incomplete.
     """
 
-    def __init__(self, records: ChunkRecords, folder: Path, *, with_outputs: bool) -> None:
-        self._records = records
-        self._folder = folder
+    def __init__(self, recording: Recording, usual: Loss, *, with_outputs: bool) -> None:
+        self._records = recording.records
+        self._folder = recording.paths.outputs
+        self._usual = usual
         self._with_outputs = with_outputs
 
     def keep(self, key: str, chunk: Chunk, results: list[Trained]) -> list[Trained]:
         """See `Keeping.keep`."""
         if results[0].test_output is not None:
-            arrays = {f"best_{i}": r.test_output for i, r in enumerate(results)}
+            arrays: dict[str, Any] = {f"best_{i}": r.test_output for i, r in enumerate(results)}
             arrays |= {f"last_{i}": r.test_output_last for i, r in enumerate(results)}
-            self._folder.mkdir(exist_ok=True)
-            replace_file(self._file(key), lambda stream: np.savez_compressed(stream, **arrays))  # type: ignore[arg-type]
+            with writing(self._folder):
+                self._folder.mkdir(exist_ok=True)
+            digest = write_arrays(self._file(key), arrays, compressed=True)
+            self._records.remember(_file_key(key), digest)
         self._records.remember(key, [_to_json(result) for result in results])
         return results
 
@@ -135,21 +138,44 @@ class _LaneKeeping:
         results = [_from_json(item) for item in stored]
         if not self._with_outputs:
             return results
-        file = self._file(key)
-        if not file.exists():
+        arrays = read_arrays(self._file(key), self._records.recall(_file_key(key)))
+        if arrays is None or len(arrays) != 2 * len(results):
             return None
-        with np.load(file) as arrays:
-            return [
-                replace(result, test_output=arrays[f"best_{i}"], test_output_last=arrays[f"last_{i}"])
-                for i, result in enumerate(results)
-            ]
+        return [
+            replace(result, test_output=arrays[f"best_{i}"], test_output_last=arrays[f"last_{i}"])
+            for i, result in enumerate(results)
+        ]
 
     def fault(self, failure: Failure) -> BaseException:
         """See `Keeping.fault`."""
         return failure.error
 
+    def harmless(self, item: Lane) -> Lane:
+        """See `Keeping.harmless`."""
+        return replace(item, loss=self._usual)
+
+    def blamed(self, item: Lane, standing_in: Trained, failure: Failure) -> Trained:
+        """See `Keeping.blamed`: as a run that diverged at once."""
+        nothing = None if standing_in.test_output is None else np.full_like(standing_in.test_output, np.nan)
+        return replace(
+            standing_in,
+            fitness=None,
+            last=None,
+            best_step=0,
+            rungs=(),
+            curve=(),
+            steps=0,
+            test_output=nothing,
+            test_output_last=nothing,
+        )
+
     def _file(self, key: str) -> Path:
         return self._folder / f"{key.replace('/', '-')}.npz"
+
+
+def _file_key(key: str) -> str:
+    """Key of the digest of a chunk's file of raw outputs."""
+    return f"{key}/file"
 
 
 _PLAIN = ("fitness", "last", "best_step", "rungs", "curve", "steps", "seconds")

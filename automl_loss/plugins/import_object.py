@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_loss.errors import EvaluationError, RecipeError
+from automl_loss.plugins.time_limit import import_limit, time_limit
 
 _SHOWN = 10
 
@@ -59,7 +60,8 @@ def _module(name: str, path: str, places: list[Path], key: str) -> Any:
     with _on_path(places):
         importlib.invalidate_caches()
         try:
-            return importlib.import_module(name)
+            with time_limit(import_limit()):
+                return importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise EvaluationError(

@@ -30,6 +30,7 @@ from automl_loss.plugins.discovery import (
     local_plugins,
     settle,
 )
+from automl_loss.plugins.time_limit import import_limit, time_limit
 
 _log = logging.getLogger(__name__)
 _LONG = 15.0
@@ -159,13 +160,14 @@ def load_file(path: str) -> Any:
 
 
 def _imported(plugin: Plugin, failed: str) -> Any:
-    """Import the object at a plugin's target; an import that takes long is logged, as it may never end."""
+    """Import the object at a plugin's target; an import that takes long is logged, and ended in the end."""
     importlib.invalidate_caches()
     telling = threading.Timer(_LONG, _log.warning, [f"still importing {plugin}; Ctrl-C gives up"])
     telling.daemon = True
     telling.start()
     try:
-        return _Single(plugin.entry_point).found
+        with time_limit(import_limit()):
+            return _Single(plugin.entry_point).found
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # importing runs foreign code: AssertionError and SystemExit included

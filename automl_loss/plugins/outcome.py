@@ -18,6 +18,8 @@ class Status(Enum):
     REJECTED = "rejected"
     DIVERGED = "diverged"
     PRUNED = "pruned"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
     FAILED = "failed"
 
     @property
@@ -33,7 +35,13 @@ class Status(Enum):
     @property
     def trained(self) -> bool:
         """Whether a network was trained under the loss, to the end or in part."""
-        return self in (Status.EVALUATED, Status.DIVERGED, Status.PRUNED)
+        return self in (
+            Status.EVALUATED,
+            Status.DIVERGED,
+            Status.PRUNED,
+            Status.TIMED_OUT,
+            Status.CRASHED,
+        )
 
 
 _ADVICE = {
@@ -49,6 +57,11 @@ _ADVICE = {
     Status.DIVERGED: "Training became non-finite; try a lower `training.lr` or `training.scale: matched`.",
     Status.PRUNED: (
         "Stopped early at a rung as unpromising; set `training.rungs: []` to train every candidate in full."
+    ),
+    Status.TIMED_OUT: "It took longer than `executor.timeout_s`; raise that limit if it should be given more time.",
+    Status.CRASHED: (
+        "It ended its worker process each time that it was tried; if for lack of memory, give it more by fewer "
+        "`executor.workers`."
     ),
     Status.FAILED: "A fault of the machine or of a plugin stopped it; `--resume` tries it again.",
 }
@@ -70,7 +83,7 @@ class Outcome:
         source_id: for cached outcomes, the id of the candidate whose outcome this is.
         message: the reason, shown to the user.
         cost: its cost to the budget in candidates, set by the code that computed it. Default: 1 for one that was
-            trained (evaluated, diverged, or pruned), else 0. Cached outcomes cost 0.
+            trained (evaluated, diverged, pruned, timed out or crashed), else 0. Cached outcomes cost 0.
         paused: training runs that were stopped before their end, one a seed, which the next stage continues; kept
             beside the ledger during the generation, and never in it.
     """

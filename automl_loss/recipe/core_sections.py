@@ -41,7 +41,7 @@ class Budget(Section):
         500, description="candidates that are tuned or trained; filtered ones are free"
     )
     minutes: PositiveFloat | None = Field(
-        None, description="wall time of the search, over resumptions; null: no limit"
+        None, description="wall time of the whole run, over resumptions; null: no limit"
     )
 
 
@@ -86,6 +86,10 @@ class ExecutorOptions(Section):
         None, description="candidates computed and recorded as one; null: by width"
     )
     threads: PositiveInt = Field(1, description="torch threads of each worker")
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="seconds that one candidate or training run may take, and a strategy's ask or tell; null: no limit",
+    )
 
 
 class LocalPlugin(Section):

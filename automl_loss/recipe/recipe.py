@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ class Recipe:
         finalists: how the best candidates are compared again.
         retraining: settings of the full training.
         executor: the executor plugin, which runs the work.
-        executor_options: chunk size and threads.
+        executor_options: chunk size, threads and time limit.
         storage: an Optuna storage URL, or `None` for a journal in the run directory.
         plugins: local plugins, their paths absolute.
         requires: packages that must be installed.
@@ -127,15 +129,26 @@ class Recipe:
 
     def fixed_data(self) -> dict[str, Any]:
         """Return the part of the recipe that may not change when a run is resumed, as plain data."""
-        return {key: value for key, value in self.to_data().items() if key not in _MAY_DIFFER}
+        data = {key: value for key, value in self.to_data().items() if key not in _MAY_DIFFER}
+        plain: dict[str, Any] = json.loads(json.dumps(data))
+        return plain
+
+    def changed_since(self, recorded: Mapping[str, Any]) -> list[str]:
+        """Return the dotted keys that differ from fixed data on record.
+
+        Options that are newer than the record do not count.
+        """
+        return _differing(self.fixed_data(), recorded, "", recorded_only=True)
 
 
-def _differing(mine: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[str]:
+def _differing(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str, *, recorded_only: bool = False
+) -> list[str]:
     keys: list[str] = []
-    for key in dict.fromkeys((*mine, *theirs)):
+    for key in theirs if recorded_only else dict.fromkeys((*mine, *theirs)):
         one, two = mine.get(key), theirs.get(key)
         if isinstance(one, dict) and isinstance(two, dict):
-            keys += _differing(one, two, f"{prefix}{key}.")
+            keys += _differing(one, two, f"{prefix}{key}.", recorded_only=recorded_only)
         elif (key in mine) != (key in theirs) or one != two:
             keys.append(f"{prefix}{key}")
     return keys

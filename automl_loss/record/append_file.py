@@ -64,8 +64,13 @@ class AppendFile:
                 os.fsync(stream.fileno())
 
 
-def cut_off(path: Path, end: int) -> int:
+def cut_off(path: Path, end: int, reason: str = "the last record was not written to its end") -> int:
     """Cut a file off after its first `end` bytes, and keep what follows in a file beside it, with suffix `.torn`.
+
+    Args:
+        path: the file.
+        end: number of bytes to keep.
+        reason: why, for the warning.
 
     Returns:
         The number of bytes cut off.
@@ -83,7 +88,7 @@ def cut_off(path: Path, end: int) -> int:
         stream.truncate(end)
         stream.flush()
         os.fsync(stream.fileno())
-    _logger.warning("%s: the last record was not written to its end; cut off its %d bytes.", path, len(torn))
+    _logger.warning("%s: %s; cut off its %d bytes.", path, reason, len(torn))
     return len(torn)
 
 

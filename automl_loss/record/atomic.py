@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import BinaryIO
 
 from automl_loss.errors import AutolossError
 
+_REMNANT = re.compile(r"\..+\.\d+\.tmp")
 _ON_GOING = "Everything recorded so far is kept, and `--resume` goes on from there."
 _ELSEWHERE = "Choose another folder with `-o DIR`."
 
@@ -60,7 +62,6 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         AutolossError: the disk is full, the folder is read-only or missing, and the like.
     """
-    # One name per process: what a killed process left behind is overwritten and not collected.
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
@@ -74,6 +75,15 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 beside.unlink()
             raise
         sync_folder(path.parent)
+
+
+def remnants(folder: Path) -> list[Path]:
+    """Half-written files that a process left in a folder when it was killed in the middle of `replace_file`.
+
+    None of them is of use: the file that it was to become is as it was before. The caller makes sure that no other
+    process writes in the folder.
+    """
+    return [entry for entry in sorted(folder.iterdir()) if _REMNANT.fullmatch(entry.name)]
 
 
 def sync_folder(folder: Path) -> None:

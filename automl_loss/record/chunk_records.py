@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +100,21 @@ class ChunkRecords:
         keys = dict.fromkeys([*self._earlier, *self._places])
         return {key.removeprefix(prefix): self.recall(key) for key in keys if key.startswith(prefix)}
 
-    def identify(self, facts: Callable[[], Mapping[str, Any]]) -> None:
-        """Record what the run depends on, unless that is on record.
+    def identify(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Record what the run depends on, unless that is on record; returns what is.
 
         Args:
-            facts: gives plain data: digests of the recipe, the rows and the user's own code.
+            facts: plain data: the recipe, and digests of the rows and the user's own code.
         """
         if _RUN not in self._places:
-            self.remember(_RUN, {"schema": SCHEMA, **facts()})
+            self.remember(_RUN, {"schema": SCHEMA, **facts})
+        recorded: Mapping[str, Any] | None = self.recall(_RUN)
+        return facts if recorded is None else recorded
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
 
 
 def _checksum(text: bytes) -> bytes:

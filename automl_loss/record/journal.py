@@ -1,15 +1,17 @@
-"""The journal file: one record a line, synchronised to disk, repaired only where a write was cut short.
+"""The journal file: one record a line with its checksum, synchronised to disk, repaired where a line is damaged.
 
-It is an Optuna journal, so optuna-dashboard and `optuna.load_study` read it while the run writes. Optuna's
-own lock file is not used: the run directory is held by one process, and a lock file would outlive a process
-that is killed.
+It is an Optuna journal, so optuna-dashboard and `optuna.load_study` read it while the run writes; Optuna ignores the
+checksum, the last key of each record. Optuna's own lock file is not used: the run directory is held by one process,
+and a lock file would outlive a process that is killed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from automl_loss.record.append_file import AppendFile, cut_off
 from automl_loss.record.atomic import writing
 
 _FIRST_BYTES = b'{"op_code":'
+_MARK = b',"checksum":"'
 
 
 class Journal(BaseJournalBackend):
@@ -46,70 +49,112 @@ class Journal(BaseJournalBackend):
         Raises:
             AutolossError: the disk is full, and the like.
         """
-        text = "".join(json.dumps(log, separators=(",", ":"), allow_nan=False) + "\n" for log in logs)
-        self._file.append(text.encode())
+        self._file.append(b"".join(map(_line, logs)))
 
     def batch(self) -> AbstractContextManager[None]:
         """Synchronise the records of the block to disk once, at its end."""
         return self._file.batch()
 
 
-def repair(path: Path) -> int:
-    """Cut off a last line that was not written to its end. The caller holds the run directory.
+@dataclass(frozen=True)
+class Examined:
+    """What a journal holds.
 
-    What is cut off was never acknowledged: the chunk it belongs to is computed again. The bytes are kept in a
-    file beside the journal, with the suffix `.torn`. A journal that is unreadable in any other way is not
-    touched. A file without a record, of a run that was killed before its first, is a journal yet to be begun.
+    Args:
+        end: number of bytes up to the first line that is damaged, or of the whole file.
+        size: bytes of the file.
+        records: number of records up to there.
+        number: of the damaged line, counted from 1; 0 where there is none.
+        fault: why that line is no record; empty where there is none.
+        torn: whether the damage is a last line that was not written to its end.
+        ours: whether the file is a journal of this program beyond doubt.
+    """
+
+    end: int
+    size: int
+    records: int
+    number: int = 0
+    fault: str = ""
+    torn: bool = False
+    ours: bool = True
+
+
+def examine(path: Path) -> Examined:
+    """Read a journal to its first damaged line; changes nothing."""
+    end, records, summed, fault, rest = 0, 0, False, "", b""
+    with writing(path), path.open("rb") as stream:
+        for line in stream:
+            fault = _fault(line)
+            if fault:
+                rest = line
+                break
+            end, records, summed = end + len(line), records + 1, summed or _MARK in line
+        # One record with a checksum that is right, before or after the damage, shows whose file it is.
+        last = True
+        for line in stream:
+            last, summed = False, summed or (_MARK in line and not _fault(line))
+        size = stream.tell()
+    if not fault:
+        return Examined(end, size, records)
+    torn = last and not (rest.endswith(b"\n") and _is_json(rest))
+    ours = summed or (torn and (end > 0 or _FIRST_BYTES.startswith(rest[: len(_FIRST_BYTES)])))
+    return Examined(end, size, records, records + 1, fault, torn, ours)
+
+
+def repair(path: Path, *, force: bool = False) -> int:
+    """Cut a journal off where its first damaged line begins. The caller holds the run directory.
+
+    A last line that was not written to its end was never acknowledged. Of records that do not match their checksum, and
+    those after them, the chunks are on record elsewhere or are computed again. The bytes are kept in a file beside the
+    journal, with the suffix `.torn`. A file without a record, of a run that was killed before its first, is a journal
+    yet to be begun.
+
+    Args:
+        path: the journal.
+        force: also cut a journal of the first version, which has no checksums, off at a line that cannot be read.
 
     Returns:
         The number of bytes cut off.
 
     Raises:
-        ResumeError: a line before the last one is no record, or the file is none of ours.
+        ResumeError: the file is none of ours, or has no checksums and a line before the last one is no record.
         AutolossError: the file cannot be written.
     """
-    with writing(path):
-        end, size = _end_of_records(path), path.stat().st_size
-    return cut_off(path, end) if end < size else 0
+    found = examine(path)
+    if not found.fault:
+        return 0
+    if not found.ours and not (force and found.end):
+        raise ResumeError(_unreadable(path, found, forced=force))
+    if found.torn:
+        return cut_off(path, found.end)
+    rest = f"line {found.number}: {found.fault}. It and what comes after it are left out and computed again"
+    return cut_off(path, found.end, rest)
 
 
-def _end_of_records(path: Path) -> int:
-    """Number of bytes up to a torn last line, or of the whole file."""
-    end, bad = 0, None
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if bad is not None:
-                raise ResumeError(_unreadable(path, *bad))
-            torn = _fault(line)
-            if torn is None:
-                end += len(line)
-            else:
-                bad = (number, torn)
-                if line.endswith(b"\n") and _is_json(line):
-                    raise ResumeError(_unreadable(path, *bad))
-    if end == 0 and bad is not None and not _begins_record(path):
-        raise ResumeError(_unreadable(path, *bad))
-    return end
+def _line(log: dict[str, Any]) -> bytes:
+    """The line of a record; its checksum is that of the line without it."""
+    text = json.dumps(log, separators=(",", ":"), allow_nan=False).encode()
+    return b'%s%s%s"}\n' % (text[:-1], _MARK, _checksum(text))
 
 
-def _fault(line: bytes) -> str | None:
-    """Why a line is no record of an Optuna journal, or `None`."""
+def _checksum(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=8).hexdigest().encode()
+
+
+def _fault(line: bytes) -> str:
+    """Why a line is no record of an Optuna journal; empty where it is one."""
     if not line.endswith(b"\n"):
         return "the line was not written to its end"
+    text, mark, end = line.rpartition(_MARK)
+    if mark and end != _checksum(text + b"}") + b'"}\n':
+        return "this record does not match its checksum"
     try:
         record = json.loads(line)
     except ValueError:
         return f"the line is not JSON: {line[:40]!r}"
     if not isinstance(record, dict) or not {"op_code", "worker_id"} <= record.keys():
         return f"the line is no record of a ledger: {line[:40]!r}"
-    return None
-
-
-def _begins_record(path: Path) -> bool:
-    """Whether a file without a whole line is a journal whose first record was cut short."""
-    with path.open("rb") as stream:
-        begun = stream.read(len(_FIRST_BYTES))
-    return _FIRST_BYTES.startswith(begun)
+    return ""
 
 
 def _is_json(line: bytes) -> bool:
@@ -120,8 +165,10 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _unreadable(path: Path, number: int, fault: str) -> str:
-    return (
-        f"{path}:{number}: {fault}. The file was left as it is. "
-        f"Restore it from a copy, or start a new run in another directory."
-    )
+def _unreadable(path: Path, found: Examined, *, forced: bool) -> str:
+    remedy = "Restore it from a copy, or start a new run in another directory"
+    if found.end and not forced:
+        remedy += (
+            f"; `autoloss doctor {path.parent} --repair` keeps the {found.records} records before this line"
+        )
+    return f"{path}:{found.number}: {found.fault}. The file was left as it is. {remedy}."

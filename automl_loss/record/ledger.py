@@ -18,10 +18,11 @@ from optuna.trial import TrialState, create_trial
 from automl_loss.expression import PrimitiveSet
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.outcome import Outcome, Status
+from automl_loss.recipe import Recipe
 from automl_loss.record.chunk_records import ChunkRecords
 from automl_loss.record.encoding import outcome_from_json, outcome_to_json, plain
 from automl_loss.record.run_directory import RunDirectory
-from automl_loss.record.study import OpenStudy, database_errors, open_study
+from automl_loss.record.study import OpenStudy, database_errors, open_study, settle_study
 
 _EARLIER_CHUNK = "chunk:"
 _STATES = {
@@ -30,6 +31,8 @@ _STATES = {
     Status.PRUNED: TrialState.PRUNED,
     Status.REJECTED: TrialState.PRUNED,
     Status.DIVERGED: TrialState.PRUNED,
+    Status.TIMED_OUT: TrialState.PRUNED,
+    Status.CRASHED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
 
@@ -95,6 +98,15 @@ class Ledger:
             if key.startswith(_EARLIER_CHUNK)
         }
         return cls(opened, ChunkRecords(directory.chunks, earlier), primitives)
+
+    def settle_recipe(self, recipe: Recipe) -> None:
+        """Record what may not change in the recipe, or compare it with what is on record.
+
+        Raises:
+            ResumeError: the trials were made under another recipe.
+        """
+        with database_errors(self._opened.place):
+            settle_study(self._opened, recipe)
 
     def close(self) -> None:
         """Release the connection to a database."""

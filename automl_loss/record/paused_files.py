@@ -15,7 +15,8 @@ from typing import overload
 import numpy as np
 
 from automl_loss.plugins.outcome import Outcome
-from automl_loss.record.atomic import replace_file, writing
+from automl_loss.record.array_files import read_arrays, write_arrays
+from automl_loss.record.atomic import writing
 
 
 class PausedFiles:
@@ -28,8 +29,8 @@ class PausedFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, key: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Write a chunk's paused runs durably; the outcomes with handles on them.
+    def keep(self, key: str, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], str]:
+        """Write a chunk's paused runs durably; returns the outcomes with handles on them, and the file's digest.
 
         Raises:
             AutolossError: the file cannot be written.
@@ -42,16 +43,17 @@ class PausedFiles:
         file = self._file(key)
         with writing(self._folder):
             self._folder.mkdir(exist_ok=True)
-        replace_file(file, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]
-        return self._attach(file, outcomes, {outcome.id: len(outcome.paused) for outcome in outcomes})
+        digest = write_arrays(file, arrays)
+        counts = {outcome.id: len(outcome.paused) for outcome in outcomes}
+        return self._attach(file, outcomes, counts), digest
 
-    def find(self, key: str, outcomes: Sequence[Outcome]) -> list[Outcome] | None:
-        """The outcomes of a chunk with handles on their paused runs; `None` when these are gone."""
+    def find(self, key: str, outcomes: Sequence[Outcome], digest: str | None) -> list[Outcome] | None:
+        """The outcomes of a chunk with handles on their paused runs; `None` when these are gone or damaged."""
         file = self._file(key)
-        if not file.exists():
+        arrays = read_arrays(file, digest)
+        if arrays is None:
             return None
-        with np.load(file) as arrays:
-            owners = [int(name.split("_")[0]) for name in arrays.files]
+        owners = [int(name.split("_")[0]) for name in arrays]
         return self._attach(file, outcomes, {outcome.id: owners.count(outcome.id) for outcome in outcomes})
 
     def clear(self) -> None:

@@ -11,26 +11,34 @@ from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from automl_loss.plugins.executor import Failure
+from automl_loss.record.isolation import costs_only_itself, isolate
 from automl_loss.record.workers import Workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Item_contra = TypeVar("Item_contra", contravariant=True)
 
 
-class Keeping(Protocol[Item_contra, Result]):
+class Keeping(Protocol[Item, Result]):
     """How the results of chunks are checked and kept."""
 
-    def find(self, key: str, chunk: Sequence[Item_contra]) -> list[Result] | None:
+    def find(self, key: str, chunk: Sequence[Item]) -> list[Result] | None:
         """The recorded results of a chunk; `None`: it is to be computed."""
         ...
 
-    def keep(self, key: str, chunk: Sequence[Item_contra], results: Any) -> list[Result]:
+    def keep(self, key: str, chunk: Sequence[Item], results: Any) -> list[Result]:
         """Check and record durably what a chunk gave; returns the results to go on with."""
         ...
 
     def fault(self, failure: Failure) -> BaseException:
         """What to raise for a chunk that failed."""
+        ...
+
+    def harmless(self, item: Item) -> Item:
+        """The item to compute in the place of one that hangs: the same with the task loss."""
+        ...
+
+    def blamed(self, item: Item, standing_in: Result, failure: Failure) -> Result:
+        """The result of an item that hangs or ends its worker, given that of the item in its place."""
         ...
 
 
@@ -57,11 +65,29 @@ def recorded_map(
     for place in range(len(chunks)):
         while (results := found[place]) is None:
             index, value = next(arriving)
+            key, chunk = chunks[missing[index]]
             if isinstance(value, Failure):
-                raise keeping.fault(value)
-            found[missing[index]] = keeping.keep(*chunks[missing[index]], value)
+                if not costs_only_itself(value):
+                    raise keeping.fault(value)
+                value = _without_culprits(workers, stage, chunk, keeping, value)
+            found[missing[index]] = keeping.keep(key, chunk, value)
         found[place] = []  # not held for longer than it takes to hand it on
         yield results
+
+
+def _without_culprits(
+    workers: Workers,
+    stage: Callable[[tuple[Item, ...]], Any],
+    chunk: tuple[Item, ...],
+    keeping: Keeping[Item, Result],
+    failure: Failure,
+) -> list[Result]:
+    """Results of a chunk that failed, those of the items to blame included."""
+    isolated = isolate(workers, stage, chunk, keeping.harmless, failure)
+    results: list[Result] = list(isolated.results)
+    for place, reason in isolated.culprits.items():
+        results[place] = keeping.blamed(chunk[place], results[place], reason)
+    return results
 
 
 def cut(items: Sequence[Item], size: int) -> list[tuple[Item, ...]]:

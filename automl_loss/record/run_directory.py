@@ -12,7 +12,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from automl_loss.errors import RecipeError, ResumeError
-from automl_loss.record.atomic import writing
+from automl_loss.record.atomic import remnants, writing
 
 RUNS = Path("runs")
 """Where run directories lie unless the user says otherwise."""
@@ -114,6 +114,9 @@ class RunDirectory(RunPaths):
         super().__init__(path)
         self.resumed = resumed
         self._lock = _acquire(path)
+        with writing(path):
+            for each in remnants(path):
+                each.unlink()
 
     @classmethod
     def create(cls, name: str, directory: Path | None = None, base: Path = RUNS) -> Self:
@@ -133,7 +136,7 @@ class RunDirectory(RunPaths):
             return cls(_make_new(base, name), resumed=False)
         with writing(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            others = sorted(entry.name for entry in directory.iterdir() if entry.name != _LOCK)
+            others = _others(directory)
         if others:
             raise RecipeError(
                 f"-o {directory}: the directory is not empty "
@@ -146,6 +149,9 @@ class RunDirectory(RunPaths):
     def open(cls, path: Path) -> Self:
         """The directory of a run that was started before.
 
+        One that was made for a run and holds nothing yet, since the run was killed before its first file was whole, is
+        begun anew.
+
         Raises:
             ResumeError: there is no run in it, or another process holds it.
         """
@@ -155,6 +161,8 @@ class RunDirectory(RunPaths):
                 f"{path}: the directory to resume {what}. Leave out --resume to start a new run."
             )
         if not (path / _RECIPE).is_file():
+            if any(path.iterdir()) and not _others(path):
+                return cls(path, resumed=False)
             raise ResumeError(
                 f"{path}: there is no run to resume here: it has no {_RECIPE}. "
                 f"Name a run directory, or leave out --resume to start a new run."
@@ -172,6 +180,12 @@ class RunDirectory(RunPaths):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _others(path: Path) -> list[str]:
+    """Names of what lies in a directory beside the lock and what a killed process left half written."""
+    ours = {_LOCK, *(entry.name for entry in remnants(path))}
+    return sorted(entry.name for entry in path.iterdir() if entry.name not in ours)
 
 
 def _make_new(base: Path, name: str) -> Path:

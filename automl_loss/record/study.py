@@ -13,12 +13,14 @@ from optuna.exceptions import DuplicatedStudyError, OptunaError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 
 from automl_loss.errors import AutolossError, ResumeError
+from automl_loss.recipe import Recipe
 from automl_loss.record.journal import Journal, repair
 
 SCHEMA = 1
 """Number of the layout of trials and chunk records; a ledger of another one is not continued."""
 
 _SCHEMA_KEY = "automl_loss:schema"
+_RECIPE_KEY = "automl_loss:recipe"
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,26 @@ def _check_schema(study: optuna.Study, place: str) -> None:
             f"{place}: study {study.study_name!r} {what}; it is left as it is. Start a new run under "
             f"another name, "
             f"or resume it with the version that made it."
+        )
+
+
+def settle_study(opened: OpenStudy, recipe: Recipe) -> None:
+    """Record in a new study what may not change in its recipe, or compare it with what is recorded there.
+
+    Raises:
+        ResumeError: the trials were made under another recipe.
+    """
+    recorded = opened.study.user_attrs.get(_RECIPE_KEY)
+    if recorded is None:
+        # A study of the first version says nothing of its recipe.
+        opened.study.set_user_attr(_RECIPE_KEY, recipe.fixed_data())
+        return
+    changed = recipe.changed_since(recorded)
+    if changed:
+        raise ResumeError(
+            f"{opened.place}: these trials were made under a recipe that differs in {', '.join(changed)}; they are "
+            f"left as they are. Go on with the recipe that they were made under, or start a new run in another "
+            f"directory."
         )
 
 

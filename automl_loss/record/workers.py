@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from automl_loss.engine import clock
-from automl_loss.errors import PluginError
+from automl_loss.errors import OutOfTimeError, PluginError
 from automl_loss.plugins.executor import Executor, Failure
+from automl_loss.plugins.time_limit import suspended
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -24,10 +26,14 @@ class Workers:
 
     Args:
         executor: does the work, wherever it does.
+        timeout_s: seconds that one item of a chunk may take; `None`: no limit.
     """
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, timeout_s: float | None = None) -> None:
+        self.until: float | None = None
+        """When no further chunk is to be begun, by `time.monotonic`; `None`: never."""
         self._executor = executor
+        self._timeout_s = timeout_s
         self._processes: set[tuple[str, int]] = set()
 
     @property
@@ -36,23 +42,24 @@ class Workers:
         return int(getattr(self._executor, "workers", None) or max(1, len(self._processes)))
 
     def run(
-        self, function: Callable[[Item], Value], chunks: Sequence[Item], *, deadline: float | None = None
+        self, function: Callable[[Item], Value], chunks: Sequence[Item]
     ) -> Iterator[tuple[int, Value | Failure]]:
         """Index and result of each chunk, as they arrive; a failure where the function raised or a worker was lost.
 
         Args:
             function: pure and picklable.
-            chunks: what it is called on.
-            deadline: seconds that a chunk may take; `None`: no limit.
+            chunks: what it is called on, each a sequence of items.
 
         Raises:
+            OutOfTimeError: `until` is over and chunks are open; all that arrived before has been handed on.
             PluginError: the executor gave an index twice, one that there is not, or fewer results than chunks.
         """
-        found = self._executor.map(_Work(function, clock.current()), chunks, deadline=deadline)
         missing = set(range(len(chunks)))
+        self._check_time(missing)
+        found = self._executor.map(_Work(function, clock.current()), chunks, deadline=self._deadline(chunks))
         while missing:
             # Work in this process is not waiting: its seconds come with its result.
-            with clock.stage(clock.WAITING):
+            with clock.stage(clock.WAITING), suspended():
                 got = next(found, None)
             if got is None or got[0] not in missing:
                 what = "no more results" if got is None else f"a result for chunk {got[0]}"
@@ -68,6 +75,21 @@ class Workers:
                 self._processes.add(done.process)
                 clock.add(done.seconds)
                 yield index, done.value
+            self._check_time(missing)
+
+    def _deadline(self, chunks: Sequence[Any]) -> float | None:
+        """Seconds that a chunk may take: by its number of items."""
+        if self._timeout_s is None:
+            return None
+        sizes = [len(chunk) if isinstance(chunk, Sized) else 1 for chunk in chunks]
+        return self._timeout_s * max(sizes, default=1)
+
+    def _check_time(self, missing: set[int]) -> None:
+        if missing and self.until is not None and time.monotonic() >= self.until:
+            raise OutOfTimeError(
+                f"the time is used up, and {len(missing)} chunks of work are left. What was finished is recorded: "
+                f"raise `budget.minutes` and go on with --resume."
+            )
 
     def in_order(self, function: Callable[[Item], Value], chunks: Sequence[Item]) -> list[Value]:
         """The result of each chunk, in order.

@@ -17,23 +17,20 @@ class Budget:
 
     Args:
         candidates: candidates that are tuned or trained; each counts by its `Outcome.cost`.
-        minutes: wall time, added up over resumptions; `None`: no limit.
     """
 
     candidates: int
-    minutes: float | None = None
 
     def remaining(self, outcomes: Mapping[int, Outcome]) -> int:
         """Candidates that may still be trained, given all outcomes so far by id."""
         return max(0, math.ceil(self.candidates - spent(outcomes)))
 
-    def reason(self, outcomes: Mapping[int, Outcome], asked: int, seconds: float) -> str | None:
+    def reason(self, outcomes: Mapping[int, Outcome], asked: int) -> str | None:
         """Why the search is over, or `None`.
 
         Args:
             outcomes: all so far by id.
             asked: number of candidates asked for.
-            seconds: wall time of the search.
         """
         if self.remaining(outcomes) == 0:
             return f"the budget of {self.candidates} candidates is spent"
@@ -42,8 +39,6 @@ class Budget:
                 f"{asked} candidates were asked for, {_MOST_ASKS} times the budget, and most were rejected "
                 f"or known already; a larger or freer search space would help"
             )
-        if self.minutes is not None and seconds >= 60.0 * self.minutes:
-            return f"the budget of {self.minutes:g} minutes is spent"
         return None
 
 

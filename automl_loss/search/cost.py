@@ -91,6 +91,12 @@ def describe(recipe: Recipe, problem: Problem) -> DryRun:
     )
 
 
+def final_steps(recipe: Recipe, problem: Problem) -> int:
+    """Training-step equivalents of what comes after the search, about."""
+    stages = [*_final(recipe, len(list(catalogue(problem)))), *_retraining(recipe)]
+    return max(1, len(recipe.tasks)) * sum(stage.steps for stage in stages)
+
+
 def _line(choice: Choice) -> str:
     origin = f"{choice.package} {choice.version}" if choice.package else "local"
     return f"{choice.kind.replace('_', ' ')} {choice.label} ({origin})"

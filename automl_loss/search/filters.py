@@ -23,14 +23,21 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_loss.losses.base import Loss
+from automl_loss.losses.handcrafted import task_loss
 from automl_loss.plugins.candidate import Candidate
+from automl_loss.plugins.executor import Failure
+from automl_loss.plugins.outcome import Status
 from automl_loss.plugins.training_engine import TrainingEngine
 from automl_loss.recipe.core_sections import FilterSettings
+from automl_loss.record.chunk_records import ChunkRecords
+from automl_loss.record.isolation import costs_only_itself, isolate
 from automl_loss.record.workers import Workers
 
 LEAST_GRADIENT = 1e-6
 """Gradient norm of a loss at the initial network, relative to the task loss's, below which it is rejected."""
 _SAME_GRADIENT = 0.01
+_HUNG = "hung/"
+"""Chunk records of losses whose measurement hung, by candidate id."""
 _CHUNK = 16
 """Losses measured in one batch: a dozen take hardly longer than one, whatever the network."""
 
@@ -44,12 +51,14 @@ class Verdict:
     Args:
         survivors: candidates to evaluate, in order.
         rejected: reason by candidate id.
+        hung: by candidate id, how the measurement of one ended that took too long or ended its worker, and the reason.
         source: by candidate id, the id of the earlier candidate whose outcome it shares.
         hits: number of candidates that each filter took out.
     """
 
     survivors: list[Candidate] = field(default_factory=list)
     rejected: dict[int, str] = field(default_factory=dict)
+    hung: dict[int, tuple[Status, str]] = field(default_factory=dict)
     source: dict[int, int] = field(default_factory=dict)
     hits: Counter[str] = field(default_factory=Counter)
 
@@ -101,22 +110,36 @@ class Screen:
         engine: measures the losses.
         workers: the executor that runs the measurements.
         chunk: maximum number of losses measured in one batch.
+        records: where losses whose measurement hangs are recorded, so that they are not tried again.
     """
 
     def __init__(
-        self, settings: FilterSettings, engine: TrainingEngine, workers: Workers, chunk: int = _CHUNK
+        self,
+        settings: FilterSettings,
+        engine: TrainingEngine,
+        workers: Workers,
+        chunk: int = _CHUNK,
+        records: ChunkRecords | None = None,
     ) -> None:
         self.archive = Archive()
         self._settings = settings
         self._engine = engine
         self._workers = workers
+        self._records = records
         self._chunk = chunk
+        self._usual = task_loss(engine.problem)
+        hung = {} if records is None else records.recall_prefix(_HUNG)
+        self._hung = {int(number): (Status(status), text) for number, (status, text) in hung.items()}
 
     def screen(self, candidates: Sequence[Candidate]) -> Verdict:
         """Sort a generation into survivors, rejected and equivalent ones, and add it to the archive."""
         verdict = Verdict()
         fresh = self._unseen(candidates, verdict)
         for candidate, found in zip(fresh, self._measure(fresh), strict=True):
+            if candidate.id in self._hung:
+                verdict.hung[candidate.id] = self._hung[candidate.id]
+                verdict.hits["hung"] += 1
+                continue
             reason, name = self._objection(found)
             if reason is not None:
                 verdict.rejected[candidate.id] = reason
@@ -149,10 +172,33 @@ class Screen:
         return fresh
 
     def _measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
-        losses = [candidate.loss for candidate in candidates]
+        """Measurements of each candidate; of one that hangs, which is noted in `_hung`, those of the task loss."""
         stage = partial(measure, self._engine, self._settings)
-        chunks = [losses[start : start + self._chunk] for start in range(0, len(losses), self._chunk)]
-        return [found for chunk in self._workers.in_order(stage, chunks) for found in chunk]
+        chunks = [
+            tuple(candidates[start : start + self._chunk]) for start in range(0, len(candidates), self._chunk)
+        ]
+        losses = [tuple(map(self._loss, chunk)) for chunk in chunks]
+        measured: dict[int, list[Measurement]] = {}
+        for place, found in self._workers.run(stage, losses):
+            if isinstance(found, Failure):
+                if not costs_only_itself(found):
+                    raise found.error
+                isolated = isolate(self._workers, stage, losses[place], lambda _: self._usual, found)
+                for item, failure in isolated.culprits.items():
+                    self._note_hung(chunks[place][item], failure)
+                measured[place] = isolated.results
+            else:
+                measured[place] = found
+        return [each for place in range(len(chunks)) for each in measured[place]]
+
+    def _loss(self, candidate: Candidate) -> Loss:
+        return self._usual if candidate.id in self._hung else candidate.loss
+
+    def _note_hung(self, candidate: Candidate, failure: Failure) -> None:
+        status = Status.TIMED_OUT if isinstance(failure.error, TimeoutError) else Status.CRASHED
+        self._hung[candidate.id] = (status, f"when it was measured for the filters, {failure.error}")
+        if self._records is not None:
+            self._records.remember(f"{_HUNG}{candidate.id}", [status.value, self._hung[candidate.id][1]])
 
     def _objection(self, found: Measurement) -> tuple[str | None, str]:
         if self._settings.gradient and not LEAST_GRADIENT <= found.gradient < math.inf:

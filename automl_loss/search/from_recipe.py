@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,20 +20,23 @@ from automl_loss.engine.network.imported import ImportedModel
 from automl_loss.engine.network.network import Network
 from automl_loss.engine.network.width import MOST, width_for
 from automl_loss.engine.several_tasks import SeveralTasks
-from automl_loss.errors import RecipeError
+from automl_loss.errors import EvaluationError, RecipeError
 from automl_loss.executors.in_order import current_version
 from automl_loss.expression.primitive import PrimitiveSet
 from automl_loss.losses.problem import Problem
-from automl_loss.plugins.executor import Executor
+from automl_loss.plugins.executor import Executor, Failure
 from automl_loss.plugins.import_object import import_object
 from automl_loss.plugins.model import ModelFactory
 from automl_loss.plugins.python_strategy import PLACEHOLDER
 from automl_loss.plugins.task import Task
+from automl_loss.plugins.time_limit import time_limit
 from automl_loss.recipe import Choice, Recipe
 from automl_loss.search.plugin_guard import GuardedEvaluator, GuardedStrategy, Identity, blaming
 from automl_loss.seeds import generator
 
 _CHUNK = 16
+_SET_UP_S = 30.0
+"""The least limit on loading data, which may take longer than a candidate."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,11 @@ def set_up(recipe: Recipe) -> RunObjects:
         RecipeError: options do not fit the task, or the strategy does not apply to it.
         PluginError: the code of a plugin fails.
     """
-    problem, problems = check_tasks(recipe)
+    limit = recipe.executor_options.timeout_s
     strategy, evaluator, words = recipe.strategy, recipe.evaluator, recipe.primitives
     who = identify(strategy)
-    with who.guard("check"):
+    problem, problems = check_tasks(recipe)
+    with who.guard("check"), time_limit(limit):
         problems += [f"strategy: {reason}" for reason in strategy.cls.check(strategy.config, problem)]
     if problems:
         raise RecipeError(problems)
@@ -82,8 +87,8 @@ def set_up(recipe: Recipe) -> RunObjects:
     return RunObjects(
         recipe=recipe,
         engine=engine,
-        strategy=GuardedStrategy(who, lambda: strategy.cls(*arguments)),
-        evaluator=GuardedEvaluator(identify(evaluator), evaluator.make),
+        strategy=GuardedStrategy(who, lambda: strategy.cls(*arguments), limit),
+        evaluator=GuardedEvaluator(identify(evaluator), evaluator.make, limit),
         executor=make_executor(recipe),
         primitives=primitives,
     )
@@ -105,7 +110,7 @@ def identify(choice: Choice) -> Identity:
 
 def check_task(recipe: Recipe) -> tuple[Problem, list[str]]:
     """The problem of a recipe's task as the task states it, and why the common options do not fit it."""
-    with identify(recipe.task).guard("set-up"):
+    with identify(recipe.task).guard("set-up"), in_time(recipe, "the task's set-up"):
         problem = _task_maker(recipe.task, recipe.folder)().problem()
     return problem, [f"task.{sentence}" for sentence in check_options(recipe.task_options, problem)]
 
@@ -189,8 +194,33 @@ def make_single_engine(recipe: Recipe, run: str) -> Engine:
         folder=recipe.folder,
         run=run,
     )
-    with blaming([identify(recipe.task), identify(recipe.model)], "set-up"):
+    with (
+        blaming([identify(recipe.task), identify(recipe.model)], "set-up"),
+        in_time(recipe, "loading the data and probing the network"),
+    ):
         return Engine(spec)
+
+
+@contextmanager
+def in_time(recipe: Recipe, what: str) -> Iterator[None]:
+    """Limit what code of tasks, models and metrics takes in this process, where the recipe has a limit.
+
+    Args:
+        recipe: its `executor.timeout_s`, and at least 30 s, is the limit.
+        what: the block does, for the message.
+
+    Raises:
+        EvaluationError: the block took longer.
+    """
+    limit = recipe.executor_options.timeout_s
+    try:
+        with time_limit(None if limit is None else max(_SET_UP_S, limit)):
+            yield
+    except TimeoutError as error:
+        place = Failure.of(error).place
+        raise EvaluationError(
+            f"{what}: {error}{f' at {place}' if place else ''}. Mend what hangs there, or raise `executor.timeout_s`."
+        ) from error
 
 
 def chunk_size(recipe: Recipe, engine: Engine | SeveralTasks) -> int:

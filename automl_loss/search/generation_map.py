@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from automl_loss.engine.clock import timed
 from automl_loss.expression.primitive import PrimitiveSet
+from automl_loss.losses.base import Loss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.evaluator import Stage
 from automl_loss.plugins.executor import Failure
@@ -44,6 +46,7 @@ class GenerationMap:
         generation: number of the generation.
         primitives: the words of symbolic losses, beside the standard ones.
         guard: of the evaluator.
+        usual: the task loss, to put in the place of a loss that hangs.
         on_chunk: called with the outcomes of each chunk as it arrives.
     """
 
@@ -53,6 +56,7 @@ class GenerationMap:
         generation: int,
         primitives: PrimitiveSet,
         guard: StageGuard,
+        usual: Loss,
         on_chunk: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self.chunk_of: dict[int, str] = {}
@@ -62,6 +66,7 @@ class GenerationMap:
         self._generation = generation
         self._primitives = primitives
         self._guard = guard
+        self._usual = usual
         self._paused = PausedFiles(recording.paths.paused)
         self._stages = 0
 
@@ -91,8 +96,8 @@ class GenerationMap:
         records = self._recording.records
         if any(outcome.paused for outcome in outcomes):
             # Before the outcomes: their record makes the chunk complete.
-            outcomes = self._paused.keep(key, outcomes)
-            records.remember(_paused_key(key), [o.id for o in outcomes if o.paused])
+            outcomes, digest = self._paused.keep(key, outcomes)
+            records.remember(_paused_key(key), {"digest": digest})
         records.remember(key, [outcome_to_json(outcome) for outcome in outcomes])
         return outcomes
 
@@ -112,13 +117,24 @@ class GenerationMap:
             # A larger budget let more of the generation in, and others got as far as this stage.
             return None
         outcomes = [outcome_from_json(data, self._primitives) for data in stored]
-        if self._recording.records.recall(_paused_key(key)) is None:
+        paused = self._recording.records.recall(_paused_key(key))
+        if paused is None:
             return outcomes
-        return self._paused.find(key, outcomes)
+        # Records of the first version list ids there.
+        return self._paused.find(key, outcomes, paused["digest"] if isinstance(paused, dict) else None)
 
     def fault(self, failure: Failure) -> BaseException:
         """See `Keeping.fault`."""
         return self._guard.fault(failure)
+
+    def harmless(self, item: Candidate) -> Candidate:
+        """See `Keeping.harmless`."""
+        return replace(item, loss=self._usual, overrides={})
+
+    def blamed(self, item: Candidate, standing_in: Outcome, failure: Failure) -> Outcome:
+        """See `Keeping.blamed`; the outcome is final, and `--resume` does not try it again."""
+        status = Status.TIMED_OUT if isinstance(failure.error, TimeoutError) else Status.CRASHED
+        return Outcome(item.id, status, None, item.loss, message=str(failure.error))
 
     def forget_paused(self) -> None:
         """Remove paused training runs: the generation they belong to is recorded."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
-from automl_loss.errors import PluginError, ResumeError
+from automl_loss.errors import OutOfTimeError, PluginError, ResumeError
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.evaluator import Context
@@ -17,10 +17,12 @@ from automl_loss.plugins.outcome import Outcome, Status
 from automl_loss.record.ledger import Ledger
 from automl_loss.record.recording import Recording
 from automl_loss.search.budget import Budget, spent
-from automl_loss.search.filters import Screen
+from automl_loss.search.cost import final_steps
+from automl_loss.search.filters import Screen, Verdict
 from automl_loss.search.from_recipe import RunObjects
 from automl_loss.search.generation_map import GenerationMap
 from automl_loss.search.progress import Progress, Stopwatch
+from automl_loss.search.run_clock import RunClock
 from automl_loss.seeds import generator
 
 
@@ -78,63 +80,81 @@ class SearchLoop:
         ledger: stores outcomes.
         recording: stores chunks.
         watch: measures the time by stage.
+        clock: says when the time is used up.
         listener: receives messages.
     """
 
     def __init__(
-        self, run: RunObjects, ledger: Ledger, recording: Recording, watch: Stopwatch, listener: Listener
+        self,
+        run: RunObjects,
+        ledger: Ledger,
+        recording: Recording,
+        watch: Stopwatch,
+        clock: RunClock,
+        listener: Listener,
     ) -> None:
         self.state = SearchState()
         self._strategy = run.strategy
         self._evaluator = run.evaluator
         self._engine = run.engine
         self._primitives = run.primitives
-        self._screen = Screen(run.recipe.filters, run.engine, recording.workers)
-        self._budget = Budget(run.recipe.budget.candidates, run.recipe.budget.minutes)
+        self._screen = Screen(run.recipe.filters, run.engine, recording.workers, records=recording.records)
+        self._budget = Budget(run.recipe.budget.candidates)
+        self._clock = clock
+        self._final_steps = final_steps(run.recipe, run.problem)
         self._ledger = ledger
         self._recording = recording
         self._watch = watch
         self._listener = listener
         self._recorded = {i: o for i, o in ledger.outcomes().items() if o.status is not Status.FAILED}
-        self._spent_before: float = sum(recording.records.recall_prefix("elapsed/").values())
-        self._spent = 0.0
         self._generation = 0
         self._generations: list[range] = []
+        self._finished: dict[int, Outcome] = {}
 
     def run(self) -> SearchState:
         """Search, and return the final state."""
-        self._evaluate_task_loss()
+        with self._clock.replaying() if self._recorded else nullcontext():
+            self._evaluate_task_loss()
         while not self._over():
-            begun, replayed = time.perf_counter(), max(self._recorded, default=0)
-            with self._watch.stage("strategy"):
-                candidates = self._strategy.ask()
-            if not candidates:
-                self._check_replayed()
-                self.state.reason = "the strategy is done"
-                break
-            self._check_asked(candidates)
-            outcomes = self._evaluate_generation(candidates)
-            if len(outcomes) < len(candidates):
-                self.state.reason = f"the budget of {self._budget.candidates} candidates is spent"
-            else:
-                with self._watch.stage("strategy"):
-                    self._strategy.tell(outcomes)
-            if candidates[-1].id > replayed:
-                # Replaying recorded outcomes does not count towards `budget.minutes`.
-                self._spent += time.perf_counter() - begun
-                records = self._recording.records
-                records.remember(f"elapsed/{records.session}", self._spent)
-            self._generations.append(range(candidates[0].id, candidates[-1].id + 1))
-            self._finish_generation()
+            replaying = len(self.state.candidates) - 1 < max(self._recorded, default=0)
+            # Replaying recorded outcomes does not count towards `budget.minutes`.
+            with self._clock.replaying() if replaying else nullcontext():
+                if not self._run_generation():
+                    break
+            self._clock.keep()
+        self._clock.keep()
         self._map(0).forget_paused()
         return self.state
+
+    def _run_generation(self) -> bool:
+        """Ask for a generation, evaluate and tell it; returns whether there was one."""
+        with self._watch.stage("strategy"):
+            candidates = self._strategy.ask()
+        if not candidates:
+            self._check_replayed()
+            self.state.reason = "the strategy is done"
+            return False
+        self._check_asked(candidates)
+        outcomes = self._evaluate_generation(candidates)
+        if len(outcomes) == len(candidates):
+            with self._watch.stage("strategy"):
+                self._strategy.tell(outcomes)
+        elif not self.state.reason:
+            self.state.reason = f"the budget of {self._budget.candidates} candidates is spent"
+        self._generations.append(range(candidates[0].id, candidates[-1].id + 1))
+        self._finish_generation()
+        return True
 
     # One generation
 
     def _evaluate_generation(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        """Return outcomes in ask order; fewer than candidates when the budget cuts the generation."""
-        with self._watch.stage("filters"):
-            verdict = self._screen.screen(candidates)
+        """Return outcomes in ask order; fewer than candidates when the budget or the time cuts the generation."""
+        try:
+            with self._watch.stage("filters"):
+                verdict = self._screen.screen(candidates)
+        except OutOfTimeError:
+            self.state.reason = self._time_is_up
+            return []
         self.state.hits.append(verdict.hits)
         allowed = self._budget.remaining(self.state.outcomes)
         survivors = verdict.survivors[:allowed]
@@ -142,11 +162,11 @@ class SearchLoop:
         mapped = self._map(candidates[0].id)
         evaluated = {c.id: self._recorded[c.id] for c in survivors if c.id in self._recorded}
         if missing:
-            fresh = self._evaluate(survivors, mapped)
+            fresh = self._evaluate_in_time(survivors, mapped)
             evaluated |= {outcome.id: outcome for outcome in fresh if outcome.id not in evaluated}
         ordered = []
         for candidate in candidates:
-            outcome = self._settle(candidate, evaluated, verdict.rejected, verdict.source)
+            outcome = self._settle(candidate, evaluated, verdict)
             if outcome is None:
                 # The rest of the generation is beyond the budget.
                 break
@@ -160,21 +180,31 @@ class SearchLoop:
             mapped.forget_paused()
         return ordered
 
+    def _evaluate_in_time(self, survivors: Sequence[Candidate], mapped: GenerationMap) -> Sequence[Outcome]:
+        """Return what could be evaluated in time: the outcomes of chunks that were finished, where it was not all."""
+        try:
+            return self._evaluate(survivors, mapped)
+        except OutOfTimeError:
+            self.state.reason = self._time_is_up
+            return [replace(outcome, paused=()) for outcome in self._finished.values()]
+
+    @property
+    def _time_is_up(self) -> str:
+        return f"the budget of {self._clock.minutes or 0:g} minutes is spent"
+
     def _settle(
-        self,
-        candidate: Candidate,
-        evaluated: dict[int, Outcome],
-        rejected: dict[int, str],
-        source: dict[int, int],
+        self, candidate: Candidate, evaluated: dict[int, Outcome], verdict: Verdict
     ) -> Outcome | None:
         if candidate.id in evaluated:
             return evaluated[candidate.id]
-        if candidate.id in rejected:
-            return Outcome(
-                candidate.id, Status.REJECTED, None, candidate.loss, message=rejected[candidate.id]
-            )
-        if candidate.id in source:
-            first = self.state.outcomes.get(source[candidate.id])
+        if candidate.id in verdict.rejected:
+            reason = verdict.rejected[candidate.id]
+            return Outcome(candidate.id, Status.REJECTED, None, candidate.loss, message=reason)
+        if candidate.id in verdict.hung:
+            status, reason = verdict.hung[candidate.id]
+            return Outcome(candidate.id, status, None, candidate.loss, message=reason, cost=0.0)
+        if candidate.id in verdict.source:
+            first = self.state.outcomes.get(verdict.source[candidate.id])
             if first is None:
                 return None
             status = Status.CACHED if first.status.completed else first.status
@@ -193,14 +223,20 @@ class SearchLoop:
 
     def _map(self, first: int) -> GenerationMap:
         """Make the `ChunkMap` of this generation, whose first candidate has id `first`."""
-        finished: dict[int, Outcome] = {}
+        self._finished = finished = dict[int, Outcome]()
 
         def on_chunk(found: Sequence[Outcome]) -> None:
-            finished.update({outcome.id: outcome for outcome in found})
+            # Further runs of a candidate come back under its id: its first outcome is the one that stands alone.
+            fresh = [o for o in found if not (o.id in finished and finished[o.id].status.completed)]
+            finished.update({outcome.id: outcome for outcome in fresh})
             self._report("", extra=finished)
+            if any(outcome.id for outcome in found):
+                # From the first evaluated candidate on; without one there would be nothing to choose from.
+                self._clock.limit_workers(self._reserve)
 
         guard = self._evaluator.stages(first, len(self._generations))
-        return GenerationMap(self._recording, self._generation, self._primitives, guard, on_chunk)
+        usual = task_loss(self._engine.problem)
+        return GenerationMap(self._recording, self._generation, self._primitives, guard, usual, on_chunk)
 
     def _evaluate(self, survivors: Sequence[Candidate], mapped: GenerationMap) -> list[Outcome]:
         context = Context(
@@ -271,13 +307,25 @@ class SearchLoop:
         )
 
     def _over(self) -> bool:
+        asked = len(self.state.candidates) - 1
         if not self.state.reason:
+            self.state.reason = self._budget.reason(self.state.outcomes, asked) or ""
+        if not self.state.reason and asked >= max(self._recorded, default=0) and asked:
             # A resumed run that the time limit had stopped stops at the same point again, unless the limit is raised.
-            asked = len(self.state.candidates) - 1
-            replaying = asked < max(self._recorded, default=0)
-            seconds = 0.0 if replaying else self._spent_before + self._spent
-            self.state.reason = self._budget.reason(self.state.outcomes, asked, seconds) or ""
+            self._clock.limit_workers(self._reserve)
+            if self._clock.over(self._reserve):
+                self.state.reason = self._time_is_up
         return bool(self.state.reason)
+
+    @property
+    def _reserve(self) -> float:
+        """Seconds that the final stages will take, by what training took so far."""
+        trained = [outcome for outcome in self.state.outcomes.values() if outcome.steps]
+        steps = sum(outcome.steps for outcome in trained)
+        if self._clock.minutes is None or not steps:
+            return 0.0
+        each = sum(outcome.seconds for outcome in trained) / steps
+        return self._final_steps * each / self._recording.workers.count
 
     def _finish_generation(self) -> None:
         ranked = self.state.ranked

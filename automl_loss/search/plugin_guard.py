@@ -19,6 +19,7 @@ from automl_loss.plugins.evaluator import Context, Evaluator, Stage
 from automl_loss.plugins.executor import Failure
 from automl_loss.plugins.outcome import Outcome
 from automl_loss.plugins.strategy import SearchStrategy
+from automl_loss.plugins.time_limit import suspended, time_limit
 
 _MEND = "Mend or upgrade it."
 _GO_ON = "Everything so far is recorded: mend or upgrade it, then go on with --resume."
@@ -104,15 +105,19 @@ class GuardedStrategy:
     Args:
         identity: who it is.
         strategy: makes it.
+        limit: seconds that it may take to be made, to ask and to tell; `None`: no limit.
 
     Raises:
         PluginError: it cannot be made.
     """
 
-    def __init__(self, identity: Identity, strategy: Callable[[], SearchStrategy]) -> None:
+    def __init__(
+        self, identity: Identity, strategy: Callable[[], SearchStrategy], limit: float | None = None
+    ) -> None:
         self.identity = identity
         self._generation = -1
-        with identity.guard("set-up"):
+        self._limit = limit
+        with identity.guard("set-up"), time_limit(limit):
             self._strategy = strategy()
 
     def ask(self) -> list[Candidate]:
@@ -143,7 +148,8 @@ class GuardedStrategy:
 
     def _told(self, method: str, call: Callable[[], Any]) -> Any:
         try:
-            return call()
+            with time_limit(self._limit):
+                return call()
         except (Exception, SystemExit) as error:
             # An error of automl-loss, too: a text that is no expression, say, is the strategy's mistake here.
             where = f"{method} of generation {self._generation}"
@@ -158,14 +164,18 @@ class GuardedEvaluator:
     Args:
         identity: who it is.
         evaluator: makes it.
+        limit: seconds that it may take to be made, and between one result of its stages and the next; `None`: no limit.
 
     Raises:
         PluginError: it cannot be made.
     """
 
-    def __init__(self, identity: Identity, evaluator: Callable[[], Evaluator]) -> None:
+    def __init__(
+        self, identity: Identity, evaluator: Callable[[], Evaluator], limit: float | None = None
+    ) -> None:
         self.identity = identity
-        with identity.guard("set-up"):
+        self._limit = limit
+        with identity.guard("set-up"), time_limit(limit):
             self._evaluator = evaluator()
 
     def evaluate(self, candidates: Sequence[Candidate], context: Context) -> list[Outcome]:
@@ -184,7 +194,8 @@ class GuardedEvaluator:
             context, map=mapped, report=others.watch(context.report), say=others.watch(context.say)
         )
         try:
-            found: Any = self._evaluator.evaluate(candidates, watched)
+            with time_limit(self._limit):
+                found: Any = self._evaluator.evaluate(candidates, watched)
         except AutolossError:
             raise
         except (Exception, SystemExit) as error:
@@ -266,7 +277,8 @@ class _Others:
     @contextmanager
     def _noting(self) -> Iterator[None]:
         try:
-            yield
+            with suspended():
+                yield
         except (Exception, SystemExit) as error:
             self._errors.append(error)
             raise

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from automl_loss.engine.several_tasks import SeveralTasks
-from automl_loss.errors import EvaluationError, Interrupted, NoValidCandidateError
-from automl_loss.final.finalists import Finalist, best_handcrafted, choose, final_round
+from automl_loss.errors import EvaluationError, Interrupted, NoValidCandidateError, OutOfTimeError
+from automl_loss.final.finalists import Finalist, as_searched, best_handcrafted, choose, final_round
 from automl_loss.final.joint_retraining import retrain_jointly, with_base
 from automl_loss.final.learning_rate import RateTrial, default_grid, select_lr
 from automl_loss.final.result import Result
@@ -21,14 +21,17 @@ from automl_loss.record.ledger import Ledger
 from automl_loss.record.recording import Recording
 from automl_loss.record.run_directory import RunDirectory
 from automl_loss.record.workers import Workers
-from automl_loss.search.from_recipe import RunObjects, chunk_size
+from automl_loss.search.from_recipe import RunObjects, chunk_size, in_time
 from automl_loss.search.loop import SearchLoop, SearchState
 from automl_loss.search.notices import notices
 from automl_loss.search.progress import Callback, Progress, Stopwatch, overhead
-from automl_loss.search.provenance import provenance
+from automl_loss.search.provenance import changes, provenance
 from automl_loss.search.result_json import FinalRound, result_data
+from automl_loss.search.run_clock import RunClock
 from automl_loss.search.run_files import Output
 
+_FEWEST_SEEDS = 2
+"""Seeds of retraining that a comparison needs, also where the time is used up."""
 _TIME = "time/"
 """Chunk records of what each session took, by session."""
 
@@ -51,8 +54,9 @@ class Run:
         self._callback = callback
         self._watch = Stopwatch()
         self._output = Output(directory, objects)
-        self._workers = Workers(objects.executor)
+        self._workers = Workers(objects.executor, self._recipe.executor_options.timeout_s)
         self._state = SearchState()
+        self._cuts: list[str] = []
 
     def execute(self) -> Result:
         """Search, choose, retrain and write everything.
@@ -67,7 +71,10 @@ class Run:
             name, storage = self._recipe.name, self._recipe.storage
             with self._watch.stage("ledger"):
                 opened = Ledger.open(self._directory, name, storage, self._objects.primitives)
-                opened.chunks.identify(lambda: provenance(self._objects))
+                opened.settle_recipe(self._recipe)
+                changed = self._settle_provenance(opened.chunks)
+            if changed:
+                self.notify(Progress("search", message=changed))
             with closing(opened) as ledger:
                 # Until this run ends there is no result: an earlier one would stand beside a newer loss.
                 self._directory.result.unlink(missing_ok=True)
@@ -83,24 +90,34 @@ class Run:
         finally:
             self._workers.close()
 
+    def _settle_provenance(self, records: ChunkRecords) -> str:
+        """Record what the run depends on, or compare it with what is on record; returns what the user should know."""
+        facts = provenance(self._objects)
+        recorded = records.identify(facts)
+        return changes(recorded, facts, self._objects, records.path)
+
     def _phases(self, ledger: Ledger) -> Result:
         chunk = chunk_size(self._recipe, self._objects.engine)
         recording = Recording(self._workers, ledger.chunks, self._directory, chunk, self._count)
         runs = TrainingRuns(self._objects.engine, recording)
+        clock = RunClock(self._recipe.budget.minutes, ledger.chunks, self._workers)
         with self._watch.stage("other"):
             with self._watch.phase("learning_rate"):
                 runs = self._at_its_rate(runs)
             self._objects = self._output.objects = replace(self._objects, engine=runs.engine)
-            loop = SearchLoop(self._objects, ledger, recording, self._watch, _Listener(self, ledger.chunks))
+            listener = _Listener(self, ledger.chunks)
+            loop = SearchLoop(self._objects, ledger, recording, self._watch, clock, listener)
             self._state = loop.state
             with self._watch.phase("search"):
                 state = loop.run()
         self._watch.end_search(self._workers.count)
         self._keep_time(ledger.chunks)
         self._output.found_so_far(state)
-        finalists = self._finalists(runs, state)
+        clock.limit_workers()
+        finalists = self._finalists_in_time(runs, state)
         self._keep_time(ledger.chunks)
-        final = self._retrain(runs, finalists)
+        final = self._retrain_in_time(runs, finalists, clock)
+        clock.keep()
         self._keep_time(ledger.chunks)
         result = self._result(state, final, ledger, chunk)
         self._output.final(result)
@@ -114,6 +131,10 @@ class Run:
         )
         data["name"], data["phases"] = self._directory.path.name, self._watch.phases
         data["search"] |= {**self._searched(), "chunk": chunk}
+        if self._cuts:
+            data["cut_by_time"] = self._cuts
+            minutes = self._recipe.budget.minutes or 0.0
+            data["test"]["verdict"] += f" (The {minutes:g} minutes were used up. {'; '.join(self._cuts)}.)"
         outcomes, sentence = dict(state.outcomes), str(data["test"]["verdict"])
         return Result(self._directory.path, final.loss, sentence, data, outcomes, final.finalists)
 
@@ -142,6 +163,37 @@ class Run:
             )
         return selection.lr
 
+    def _finalists_in_time(self, runs: TrainingRuns, state: SearchState) -> list[Finalist]:
+        """The finalists; as the search ranks them where the time is used up."""
+        try:
+            return self._finalists(runs, state)
+        except OutOfTimeError:
+            self._cut(
+                "finalists: not trained again on other seeds; the search's best are taken as it ranks them"
+            )
+            return as_searched(choose(state.outcomes.values(), self._recipe.finalists.count), runs.engine)
+
+    def _retrain_in_time(self, runs: TrainingRuns, finalists: list[Finalist], clock: RunClock) -> FinalRound:
+        """Retrain; where the time is used up, on as few seeds as a comparison needs."""
+        settings = self._recipe.retraining
+        schedule = runs.schedule(settings.steps)
+        if settings.milestones is not None:
+            schedule = replace(schedule, milestones=settings.milestones)
+        plan = RetrainingPlan(schedule, settings.seeds, None if settings.lr == "auto" else settings.lr)
+        try:
+            return self._retrain(runs, finalists, plan)
+        except OutOfTimeError:
+            clock.release_workers()
+            fewer = replace(plan, seeds=min(_FEWEST_SEEDS, plan.seeds), own_lr=True)
+            self._cut(f"retraining: {fewer.seeds} of {plan.seeds} seeds, at the search's learning rate")
+            return self._retrain(runs, finalists, fewer)
+
+    def _cut(self, what: str) -> None:
+        """Note what there was no time for."""
+        self._cuts.append(what)
+        minutes = self._recipe.budget.minutes or 0.0
+        self.notify(Progress("retraining", message=f"the budget of {minutes:g} minutes is spent; {what}"))
+
     def _finalists(self, runs: TrainingRuns, state: SearchState) -> list[Finalist]:
         settings, engine = self._recipe.finalists, runs.engine
         chosen = choose(state.outcomes.values(), settings.count)
@@ -158,9 +210,8 @@ class Run:
         with self._watch.phase("finalists"):
             return final_round(runs.during("finalists"), chosen, rivals, trial)
 
-    def _retrain(self, runs: TrainingRuns, finalists: list[Finalist]) -> FinalRound:
+    def _retrain(self, runs: TrainingRuns, finalists: list[Finalist], plan: RetrainingPlan) -> FinalRound:
         """Retrain the best found and the best handcrafted loss beside the task loss."""
-        settings = self._recipe.retraining
         usual = task_loss(runs.engine.problem)
         losses: dict[str, Loss] = {"task_loss": usual}
         for finalist in finalists:
@@ -171,11 +222,7 @@ class Run:
         returned = (
             "task_loss" if best.loss.key == usual.key else "handcrafted" if best.id is None else "found"
         )
-        schedule = runs.schedule(settings.steps)
-        if settings.milestones is not None:
-            schedule = replace(schedule, milestones=settings.milestones)
-        plan = RetrainingPlan(schedule, settings.seeds, None if settings.lr == "auto" else settings.lr)
-        with self._watch.phase("retraining"):
+        with self._watch.phase("retraining"), in_time(self._recipe, "the test rows and the metric on them"):
             if isinstance(runs.engine, SeveralTasks):
                 joint = retrain_jointly(runs, runs.engine, losses, plan)
                 return FinalRound(tuple(finalists), joint.whole, returned, joint)

@@ -130,12 +130,34 @@ def test_a_unit_whose_training_diverged_counts_as_the_worst_of_its_unit(
     )
 
 
+@pytest.mark.parametrize("damage", ["half", "flipped bit", "list", "empty", "deep"])
+def test_a_damaged_cell_is_named_and_counts_as_open(
+    finished: Compared, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = load_comparison(small()).cells[0]
+    whole = (finished.directory / "cells" / cell.name / "cell.json").read_bytes()
+    assert read_cell(cell, finished.directory / "cells").status == "done"
+    (tmp_path / cell.name).mkdir()
+    (tmp_path / cell.name / "cell.json").write_bytes(
+        {
+            "half": whole[: len(whole) // 2],
+            "flipped bit": whole.replace(b'"test": 0.', b'"test": 1.', 1),
+            "list": b"[]",
+            "empty": b"",
+            "deep": b"[" * 100_000,
+        }[damage]
+    )
+    assert read_cell(cell, tmp_path).status == "open"
+    assert f"{cell.name}/cell.json: this cell's result is damaged" in caplog.text
+
+
 def test_a_cell_finished_before_an_option_came_to_be_stays_finished(
     finished: Compared, tmp_path: Path
 ) -> None:
     cell = load_comparison(small()).cells[0]
     data = json.loads((finished.directory / "cells" / cell.name / "cell.json").read_text())
     del data["recipe"]["finalists"]["redraw"]
+    del data["digest"]
     (tmp_path / cell.name).mkdir()
     (tmp_path / cell.name / "cell.json").write_text(json.dumps(data))
     assert read_cell(cell, tmp_path).status == "done"

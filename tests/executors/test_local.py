@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from automl_loss.errors import EvaluationError, PluginError
+from automl_loss.errors import PluginError, WorkerLostError
 from automl_loss.executors.local import LocalExecutor
 from automl_loss.plugins.executor import Failure
 
@@ -54,6 +55,32 @@ def one() -> LocalExecutor:
 
 
 # Work for the pool; loky sends functions of a test module by value.
+
+
+def _die_of(item: int) -> int:
+    time.sleep(0.1)
+    if item == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def _die_once(chunk: tuple[str, int]) -> int:
+    mark, number = chunk
+    time.sleep(0.1)
+    if number == 2 and not os.path.exists(mark):
+        open(mark, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def _process_of(_: int) -> int:
+    time.sleep(0.1)
+    return os.getpid()
+
+
+def _leave_mark(file: str) -> None:
+    time.sleep(0.2)
+    open(file, "w").close()
 
 
 def _slow_first(item: int) -> tuple[int, float]:
@@ -171,15 +198,40 @@ def test_by_default_there_are_as_many_workers_as_cores_for_their_threads() -> No
     assert LocalExecutor(config, threads=everyone).workers == 1
 
 
-def test_a_killed_worker_is_an_error_that_says_how_to_go_on() -> None:
+def test_a_chunk_that_kills_its_worker_each_time_is_a_failure_that_costs_only_itself() -> None:
     executor = LocalExecutor(LocalExecutor.Config(workers=2))
-    found = values(executor, _die, range(4))
+    found = values(executor, _die_of, [1, 2, 13, 4, 5, 6])
     executor.close()
-    failures = [each for each in found if isinstance(each, Failure)]
-    assert failures
-    said = str(failures[0].error)
-    assert isinstance(failures[0].error, EvaluationError)
-    assert all(word in said for word in ("worker process was killed", "--resume", "executor.workers"))
+    assert [each for each in found if not isinstance(each, Failure)] == [1, 2, 4, 5, 6]
+    (failure,) = (each for each in found if isinstance(each, Failure))
+    assert isinstance(failure.error, WorkerLostError)
+    said = str(failure.error)
+    assert all(word in said for word in ("was killed 3 times", "--resume", "executor.workers"))
+
+
+def test_a_worker_that_is_killed_once_loses_nothing(tmp_path: Path) -> None:
+    executor = LocalExecutor(LocalExecutor.Config(workers=2))
+    chunks = [(str(tmp_path / "once"), number) for number in range(6)]
+    assert values(executor, _die_once, chunks) == list(range(6))
+    executor.close()
+
+
+def test_workers_that_are_killed_while_they_have_nothing_to_do_are_replaced() -> None:
+    executor = LocalExecutor(LocalExecutor.Config(workers=2))
+    for process in set(values(executor, _process_of, range(6))):
+        os.kill(process, signal.SIGKILL)
+    assert values(executor, abs, [-1, -2, -3]) == [1, 2, 3]
+    executor.close()
+
+
+def test_chunks_that_were_not_handed_over_are_never_begun_when_the_caller_goes_away(tmp_path: Path) -> None:
+    executor = LocalExecutor(LocalExecutor.Config(workers=2))
+    results = executor.map(_leave_mark, [str(tmp_path / str(number)) for number in range(12)])
+    next(results)
+    results.close()
+    assert values(executor, abs, [-1]) == [1]
+    executor.close()
+    assert len(list(tmp_path.iterdir())) < 12
 
 
 def test_the_workers_of_a_killed_run_end_by_themselves() -> None:

@@ -97,7 +97,7 @@ def test_records_of_the_first_version_are_read_and_new_ones_take_their_place(pat
 
 
 def test_what_the_run_depends_on_is_recorded_once(path: Path) -> None:
-    ChunkRecords(path).identify(lambda: {"recipe": "a"})
-    ChunkRecords(path).identify(lambda: {"recipe": "b"})
+    ChunkRecords(path).identify({"recipe": "a"})
+    ChunkRecords(path).identify({"recipe": "b"})
     assert ChunkRecords(path).recall("run") == {"schema": 1, "recipe": "a"}
     assert len(path.read_bytes().splitlines()) == 1

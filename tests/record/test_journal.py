@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from automl_loss.errors import AutolossError, ResumeError
-from automl_loss.record.journal import Journal, repair
+from automl_loss.record.journal import Journal, examine, repair
 
 RECORD = {"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"key": "value"}}
 
@@ -50,11 +51,9 @@ def test_each_append_is_synchronised_to_disk_and_a_batch_once(
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda fd: (sizes.append(os.fstat(fd).st_size), real(fd)))
     backend.append_logs([RECORD])
+    one = journal.stat().st_size
     backend.append_logs([RECORD])
-    assert sizes == [
-        journal.stat().st_size - len(json.dumps(RECORD, separators=(",", ":"))) - 1,
-        journal.stat().st_size,
-    ]
+    assert sizes == [one, journal.stat().st_size]
     sizes.clear()
     with backend.batch():
         for _ in range(5):
@@ -192,3 +191,72 @@ def test_a_torn_line_that_cannot_be_kept_is_not_cut_off(
     with pytest.raises(AutolossError, match="disk is full"):
         repair(journal)
     assert journal.read_bytes() == torn
+
+
+@pytest.fixture
+def summed(tmp_path: Path) -> Path:
+    """A journal of this program, each of whose records has a checksum."""
+    path = tmp_path / "summed.log"
+    study = optuna.create_study(storage=JournalStorage(Journal(path)), study_name="mine")
+    for number in range(6):
+        study.set_user_attr(f"attribute {number}", number)
+    return path
+
+
+def test_a_bit_flipped_anywhere_is_named_and_only_what_comes_before_it_is_kept(
+    summed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = summed.read_bytes()
+    places = random.Random(0).sample(range(8 * len(whole)), 300)
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << (place % 8)
+        summed.write_bytes(flipped)
+        caplog.clear()
+        cut = repair(summed)
+        kept = summed.read_bytes()
+        line = whole[: place // 8].count(b"\n")
+        if cut:
+            assert kept == b"".join(whole.splitlines(keepends=True)[: kept.count(b"\n")])
+            assert kept.count(b"\n") == line
+            assert f"line {line + 1}: " in caplog.text or "the last record" in caplog.text
+        else:
+            # The bit was in the name of the checksum: what the record says is as it was.
+            assert [said(each) for each in flipped.splitlines()] == [
+                said(each) for each in whole.splitlines()
+            ]
+
+
+def said(line: bytes) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(line)
+    return {key: record[key] for key in record if key in RECORD or key == "study_name"}
+
+
+def test_a_journal_of_the_first_version_is_cut_at_a_line_in_its_middle_only_on_request(
+    journal: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(lines[0] + b"{torn" + lines[1] + lines[2])
+    with pytest.raises(ResumeError, match=r"autoloss doctor .* --repair` keeps the 1 records before"):
+        repair(journal)
+    assert repair(journal, force=True) == len(b"{torn" + lines[1] + lines[2])
+    assert journal.read_bytes() == lines[0]
+    assert "line 2: the line is not JSON" in caplog.text
+
+
+def test_another_programs_file_is_not_cut_on_request_either(journal: Path) -> None:
+    journal.write_bytes(b"hello\nworld\n")
+    with pytest.raises(ResumeError, match=r"journal\.log:1: "):
+        repair(journal, force=True)
+    assert journal.read_bytes() == b"hello\nworld\n"
+
+
+def test_an_examination_changes_nothing(summed: Path) -> None:
+    whole = summed.read_bytes()
+    assert examine(summed).fault == ""
+    summed.write_bytes(whole.replace(b'"attribute 3":3', b'"attribute 3":4'))
+    found = examine(summed)
+    assert (found.records, found.torn, found.ours) == (found.number - 1, False, True)
+    assert "checksum" in found.fault
+    assert summed.read_bytes() != whole
+    assert not summed.with_name("summed.log.torn").exists()

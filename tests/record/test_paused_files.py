@@ -55,22 +55,23 @@ def test_runs_come_back_to_the_bit_in_this_process_in_another_one_and_after_an_i
     tmp_path: Path,
 ) -> None:
     files = PausedFiles(tmp_path / "paused")
-    kept = files.keep("generation-3/stage-0/1-13x3", CHUNK)
+    kept, digest = files.keep("generation-3/stage-0/1-13x3", CHUNK)
     assert held(kept) == held(CHUNK)
     assert kept[0].paused[-1] == kept[0].paused[2:][0] == bytes(range(256))
     assert [outcome.paused for outcome in pickle.loads(pickle.dumps(kept))] == [o.paused for o in CHUNK]
     plain = [outcome(o.id) for o in CHUNK]
-    assert held(PausedFiles(tmp_path / "paused").find("generation-3/stage-0/1-13x3", plain)) == held(CHUNK)
+    found = PausedFiles(tmp_path / "paused").find("generation-3/stage-0/1-13x3", plain, digest)
+    assert held(found) == held(CHUNK)
 
 
 def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
     files = PausedFiles(tmp_path / "paused")
     files.clear()
-    assert files.find("generation-0/stage-0/1-2x2", CHUNK) is None
+    assert files.find("generation-0/stage-0/1-2x2", CHUNK, None) is None
     files.keep("generation-0/stage-0/1-2x2", CHUNK)
-    assert files.find("generation-0/stage-1/1-2x2", CHUNK) is None
+    assert files.find("generation-0/stage-1/1-2x2", CHUNK, None) is None
     files.clear()
-    assert files.find("generation-0/stage-0/1-2x2", CHUNK) is None
+    assert files.find("generation-0/stage-0/1-2x2", CHUNK, None) is None
     assert not (tmp_path / "paused").exists()
 
 
@@ -111,7 +112,7 @@ class Session:
             directory.recipe.touch()
             ledger = Ledger.open(directory, "run")
             recording = Recording(Workers(executor), ledger.chunks, directory, 2)
-            mapped = GenerationMap(recording, 1, standard_primitives(), GUARD, lambda found: None)
+            mapped = GenerationMap(recording, 1, standard_primitives(), GUARD, LOSS, lambda found: None)
             outcomes: list[Outcome] = []
             try:
                 outcomes = raced(self._engine, mapped)

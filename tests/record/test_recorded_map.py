@@ -31,6 +31,12 @@ class Kept:
     def fault(self, failure: Failure) -> BaseException:
         return failure.error
 
+    def harmless(self, item: int) -> int:
+        raise AssertionError("nothing hangs here")
+
+    def blamed(self, item: int, standing_in: int, failure: Failure) -> int:
+        raise AssertionError("nothing hangs here")
+
 
 def squares(chunk: tuple[int, ...]) -> list[int]:
     return [n * n for n in chunk]

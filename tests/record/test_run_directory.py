@@ -170,3 +170,32 @@ def test_every_file_of_a_run_lies_in_its_directory(started: Path) -> None:
         "recipe.yaml", "journal.log", "leaderboard.csv", "result.json", "best_loss.json", "best_loss.py",
         "report.html", "figures",
     ]  # fmt: skip
+
+
+def test_a_directory_whose_run_was_killed_in_its_very_first_write_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.mkdir()
+    for name in (".lock", ".recipe.yaml.4711.tmp"):
+        (path / name).write_text("half")
+    with RunDirectory.create("mine", path) as directory:
+        assert not directory.resumed
+    assert [entry.name for entry in path.iterdir()] in ([".lock"], [])
+    (path / ".recipe.yaml.4712.tmp").write_text("half")
+    with RunDirectory.open(path) as directory:
+        assert not directory.resumed
+    assert not (path / ".recipe.yaml.4712.tmp").exists()
+
+
+def test_half_written_files_of_killed_processes_are_removed_from_a_run_that_goes_on(started: Path) -> None:
+    (started / ".result.json.4711.tmp").write_text("half")
+    (started / ".my notes.tmp").write_text("mine")
+    with RunDirectory.open(started) as directory:
+        assert directory.resumed
+    assert not (started / ".result.json.4711.tmp").exists()
+    assert (started / ".my notes.tmp").exists()
+
+
+def test_a_directory_with_a_strangers_file_is_not_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ResumeError, match=r"has no recipe\.yaml"):
+        RunDirectory.open(tmp_path)

@@ -48,7 +48,7 @@ def test_metrics_cost_nothing() -> None:
 
 def test_the_task_loss_is_free() -> None:
     assert Budget(1).remaining(outcomes()) == 1
-    assert Budget(1).reason(outcomes(), 0, 0.0) is None
+    assert Budget(1).reason(outcomes(), 0) is None
 
 
 def test_what_is_left_is_rounded_up_and_never_negative() -> None:
@@ -62,18 +62,12 @@ def test_what_is_left_is_rounded_up_and_never_negative() -> None:
 
 
 def test_a_search_ends_when_its_candidates_are_spent() -> None:
-    assert Budget(2).reason(outcomes(Status.EVALUATED), 1, 0.0) is None
-    reason = Budget(2).reason(outcomes(Status.EVALUATED, Status.DIVERGED), 2, 0.0)
+    assert Budget(2).reason(outcomes(Status.EVALUATED), 1) is None
+    reason = Budget(2).reason(outcomes(Status.EVALUATED, Status.DIVERGED), 2)
     assert reason == "the budget of 2 candidates is spent"
-
-
-def test_a_search_ends_when_its_minutes_are_spent() -> None:
-    assert Budget(2, minutes=1.5).reason(outcomes(), 0, 89.9) is None
-    assert Budget(2, minutes=1.5).reason(outcomes(), 0, 90.0) == "the budget of 1.5 minutes is spent"
-    assert Budget(2).reason(outcomes(), 0, 1e9) is None
 
 
 def test_a_search_whose_candidates_are_all_filtered_ends_too() -> None:
     rejected = outcomes(*[Status.REJECTED] * 19)
-    assert Budget(2).reason(rejected, 19, 0.0) is None
-    assert "20 candidates were asked for" in (Budget(2).reason(rejected, 20, 0.0) or "")
+    assert Budget(2).reason(rejected, 19) is None
+    assert "20 candidates were asked for" in (Budget(2).reason(rejected, 20) or "")

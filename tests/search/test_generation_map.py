@@ -22,6 +22,7 @@ from automl_loss.search.plugin_guard import GuardedStages, Identity
 
 GUARD = GuardedStages(Identity("evaluator", "mine", "Mine", "of acme 1.0"), "here")
 LOSS = HandcraftedLoss("cross_entropy", "multiclass")
+USUAL = LOSS
 CANDIDATES = [Candidate(i, LOSS, 0) for i in range(1, 8)]
 
 
@@ -64,7 +65,9 @@ class Place:
             directory.recipe.touch()
             ledger = Ledger.open(directory, "run")
             recording = Recording(Workers(Inline()), ledger.chunks, directory, 3)
-            recorded = GenerationMap(recording, generation, standard_primitives(), GUARD, self._on_chunk)
+            recorded = GenerationMap(
+                recording, generation, standard_primitives(), GUARD, USUAL, self._on_chunk
+            )
             results = []
             for stage in stages:
                 outcomes = recorded(stage, candidates)
