@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from automl_loss.losses import Loss, Problem
     from automl_loss.plugins import Candidate, Outcome, SearchStrategy
     from automl_loss.search.progress import Callback
+
+
+_logger = logging.getLogger(__name__)
+_REPORT_S = 300.0
+"""Seconds that drawing a report may take."""
 
 
 class AsksAndTells(Protocol):
@@ -43,6 +49,7 @@ def run(
     directory: str | Path | None = None,
     resume: bool = False,
     report: bool | None = None,
+    trust: bool = False,
 ) -> Result:
     """Search for a loss, retrain under it, and write a run directory.
 
@@ -63,6 +70,8 @@ def run(
         resume: go on with an interrupted run in `directory` (default: `runs/<name>`).
         report: whether to write `report.html` and its figures, which takes a few seconds; `autoloss report DIR` writes
             them later. Default: yes, unless the environment variable `AUTOLOSS_REPORT` is 0.
+        trust: whether a run may be resumed whose recipe names code outside of installed plugins, though it was not
+            started by this user on this machine.
 
     Returns:
         What was found. `result.verdict` says in words whether it beats the task loss.
@@ -95,21 +104,38 @@ def run(
         ['abs(sub(y, f))', 'square(sub(y, f))']
         >>> run({"task": {"name": "wine"}}, strategy=Two())  # doctest: +SKIP
     """
+    from automl_loss.record.trust import require_trust_to_resume
     from automl_loss.search.run_recipe import run_recipe
 
     if isinstance(recipe, Recipe) and strategy is not None:
         raise RecipeError(
             "strategy: a loaded recipe has its strategy; give it to load_recipe(..., strategy=...) instead."
         )
+    if resume:
+        named = {"name": recipe.name} if isinstance(recipe, Recipe) else recipe
+        require_trust_to_resume(named, directory, trust=trust)
     resolved = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides, strategy=strategy)
     result = run_recipe(resolved, callback, directory=directory, resume=resume)
     if report is None:
         report = os.environ.get("AUTOLOSS_REPORT") != "0"
     if report:
-        from automl_loss.report import write_report
-
-        write_report(result.directory)
+        _report(result.directory)
     return result
+
+
+def _report(directory: Path) -> None:
+    """Write the report of a run that has its result: where that fails or takes too long, it is left out with a word."""
+    from automl_loss.plugins.time_limit import time_limit
+    from automl_loss.report import write_report
+
+    try:
+        with time_limit(_REPORT_S):
+            write_report(directory)
+    except Exception as error:  # drawing is the work of other packages, and the result does not depend on it
+        _logger.warning(
+            "%s: the report is left out (%s: %s); the result is whole. `autoloss report %s` tries again.",
+            directory, type(error).__name__, error, directory,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,6 +158,7 @@ def compare(
     overrides: Sequence[str] = (),
     directory: str | Path | None = None,
     resume: bool = False,
+    trust: bool = False,
 ) -> Compared:
     """Run strategies head to head, and test what differs.
 
@@ -141,6 +168,7 @@ def compare(
         overrides: as on the command line, e.g. `["compare.seeds=3"]`.
         directory: where to write; default: `runs/<name>`, or `runs/<name>-2` where that exists.
         resume: go on in `directory`; finished cells are never run again.
+        trust: as in `run`.
 
     Returns:
         Directory and data. `data["sentences"]` says in words what is supported.
@@ -159,30 +187,36 @@ def compare(
     from automl_loss.comparison.recipe import Comparison, load_comparison
     from automl_loss.comparison.report import write_comparison
     from automl_loss.comparison.runner import run_cells
+    from automl_loss.record.trust import require_trust_to_resume
 
+    if resume:
+        named = {"name": recipe.name} if isinstance(recipe, Comparison) else recipe
+        require_trust_to_resume(named, directory, trust=trust)
     loaded = recipe if isinstance(recipe, Comparison) else load_comparison(recipe, overrides)
     place = None if directory is None else Path(directory)
     folder, records = run_cells(loaded, place, resume=resume, callback=callback)
     return Compared(folder, write_comparison(loaded, records, folder))
 
 
-def load_loss(path: str | Path) -> nn.Module:
+def load_loss(path: str | Path, *, trust: bool = False) -> nn.Module:
     """The loss of a `best_loss.json` as a module: `forward(raw_output, target, reduction="mean")`.
 
     Args:
         path: a `best_loss.json`, or a run directory.
+        trust: whether a primitive set may be imported that the recipe beside the file names by path, though the run
+            was not started by this user on this machine.
 
     Raises:
-        AutolossError: the file is missing or not a loss.
+        AutolossError: the file is missing or not a loss, or needs code that is not trusted.
     """
     from automl_loss.losses.module import build_module
 
-    loss, problem = read_loss(path)
+    loss, problem = read_loss(path, trust=trust)
     return build_module(loss, problem)
 
 
-def read_loss(path: str | Path) -> tuple[Loss, Problem]:
-    """The `Loss` and the `Problem` of a `best_loss.json` or a run directory.
+def read_loss(path: str | Path, *, trust: bool = False) -> tuple[Loss, Problem]:
+    """The `Loss` and the `Problem` of a `best_loss.json` or a run directory; arguments as of `load_loss`.
 
     Raises:
         RecipeError: there is no such file.
@@ -194,7 +228,7 @@ def read_loss(path: str | Path) -> tuple[Loss, Problem]:
 
     file = RunPaths(Path(path)).best_loss_json if Path(path).is_dir() else Path(path)
     try:
-        return read_loss_file(file)
+        return read_loss_file(file, trust=trust)
     except (FileNotFoundError, NotADirectoryError):
         raise RecipeError(
             f"{file}: there is no such file; a run writes it when it ends or is interrupted."

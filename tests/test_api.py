@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -138,8 +139,9 @@ def test_records_of_another_recipe_are_refused(tmp_path: Path) -> None:
             run(tiny(), directory=tmp_path / file, resume=True)
     # The recipe was changed in the directory itself, and is the one given.
     recipe = tmp_path / "one" / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("steps: 10", "steps: 11", 1))
-    with pytest.raises(ResumeError, match=r"differs in training\.steps"):
+    assert "tuning: {steps: 10" in recipe.read_text()
+    recipe.write_text(recipe.read_text().replace("tuning: {steps: 10", "tuning: {steps: 11", 1))
+    with pytest.raises(ResumeError, match=r"differs in tuning\.steps"):
         run(recipe, directory=tmp_path / "one", resume=True)
 
 

@@ -13,6 +13,7 @@ from automl_loss.losses.base import Loss
 from automl_loss.losses.problem import Problem
 from automl_loss.recipe import Recipe, load_recipe
 from automl_loss.record.run_reader import RunReader
+from automl_loss.record.trust import require_trust
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,16 @@ class FinishedRun:
     result: Mapping[str, Any]
 
     @classmethod
-    def read(cls, directory: Path, *, device: str | None = None) -> Self:
+    def read(cls, directory: Path, *, device: str | None = None, trust: bool = False) -> Self:
         """Read a run directory; nothing in it is changed.
 
         Args:
             directory: of the run.
             device: in place of the recipe's.
+            trust: whether code that its recipe names may run, though the run was not started here.
 
         Raises:
-            RecipeError: it is no run directory.
+            RecipeError: it is no run directory, or its recipe names code that is not trusted.
             AutolossError: the run is not finished, it returned the task loss itself, or a file is broken.
             PluginError: a plugin of its recipe is missing.
         """
@@ -62,9 +64,10 @@ class FinishedRun:
                 f"{directory}: this run returned the task loss, {usual}: nothing it tried was better on "
                 f"validation, so there is no loss to lay beside the task loss. Name a run that found one."
             )
+        require_trust(directory, reader.recipe()[1], trust=trust)
         # A loss for several tasks is transferred, and looked at, from the first of them.
         recipe = replace(load_recipe(reader.paths.recipe, device=device), tasks=())
-        best = reader.best_loss()
+        best = reader.best_loss(trust=trust)
         if best is None:
             raise AutolossError(
                 f"{directory}: this run has no {reader.paths.best_loss_json.name}. Restore it from a copy."

@@ -16,8 +16,10 @@ from typer.main import get_command
 
 from automl_loss.cli import compare, doctor, export, landscape, plugins, recipes, report, retrain, run, top
 from automl_loss.cli.failures import INTERRUPTED, describe
+from automl_loss.plugins import local_code
 
 _DEBUG = "--debug"
+_NO_LOCAL_CODE = "--no-local-code"
 
 app = typer.Typer(
     name="autoloss",
@@ -56,6 +58,12 @@ def _options(
     debug: Annotated[
         bool, typer.Option(_DEBUG, help="Show the traceback of an error; may stand anywhere on the line.")
     ] = False,
+    no_local_code: Annotated[
+        bool,
+        typer.Option(
+            _NO_LOCAL_CODE, help="Import installed plugins alone: no `import:`, no local plugin or metric."
+        ),
+    ] = False,
 ) -> None:
     pass
 
@@ -70,7 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 failed, 2 usage or recipe, 3 plugin, 4 no valid candidate, 5 cannot resume,
         130 interrupted.
     """
-    words, debug = _take_debug(sys.argv[1:] if arguments is None else list(arguments))
+    words, debug = _take_switch(_DEBUG, sys.argv[1:] if arguments is None else list(arguments))
+    words, refuse_local = _take_switch(_NO_LOCAL_CODE, words)
+    if refuse_local:
+        os.environ[local_code.VARIABLE] = "1"
     try:
         with _sigterm_as_interrupt():
             code = _invoke(words)
@@ -103,10 +114,10 @@ def _invoke(words: list[str]) -> int:
     return 0
 
 
-def _take_debug(words: list[str]) -> tuple[list[str], bool]:
-    """Remove `--debug` from the arguments before `--`, and tell whether it was among them."""
+def _take_switch(switch: str, words: list[str]) -> tuple[list[str], bool]:
+    """Remove a switch from the arguments before `--`, and tell whether it was among them."""
     end = words.index("--") if "--" in words else len(words)
-    kept = [word for word in words[:end] if word != _DEBUG]
+    kept = [word for word in words[:end] if word != switch]
     return kept + words[end:], len(kept) < end
 
 

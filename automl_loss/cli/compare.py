@@ -31,6 +31,13 @@ def compare(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on; finished cells are never run again, new ones are added.")
     ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run the code that the directory's recipe names, though you did not start it here.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, and stop.")
     ] = False,
@@ -46,7 +53,10 @@ def compare(
     from rich.console import Console
 
     from automl_loss.comparison.recipe import load_comparison
+    from automl_loss.record.trust import require_trust_to_resume
 
+    if resume:
+        require_trust_to_resume(recipe, output, trust=trust)
     loaded = load_comparison(recipe, set_ or [], seed=seed, device=device)
     console, errors = Console(), Console(stderr=True)
     for notice in loaded.notices:
@@ -58,7 +68,7 @@ def compare(
     from automl_loss.cli.compare_display import Grid
 
     with Grid(errors if as_json else console, loaded, quiet=quiet or as_json) as grid:
-        result = compare_recipe(loaded, grid, directory=output, resume=resume)
+        result = compare_recipe(loaded, grid, directory=output, resume=resume, trust=trust)
     if as_json:
         typer.echo(json.dumps(result.data, indent=2))
     else:

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from automl_loss.errors import AutolossError, PluginError
+from automl_loss.errors import AutolossError, PluginError, RecipeError
 
 _RUNS = Path("runs")
 
@@ -35,8 +35,21 @@ class Finding:
     exit_code: int = 0
 
 
-def doctor() -> None:
-    """Check Python, torch, the kernel cache, every plugin and the folder of runs."""
+def doctor(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="Check this directory of a run or a comparison instead.", metavar="[DIR]"),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Keep what can be kept of what is damaged in DIR.")
+    ] = False,
+) -> None:
+    """Check Python, torch, the kernel cache, every plugin and the folder of runs; or what is damaged in DIR."""
+    if directory is not None:
+        _check_directory(directory, repair=repair)
+        return
+    if repair:
+        raise RecipeError("--repair needs the directory that is to be repaired: autoloss doctor DIR --repair")
     findings = []
     for check in CHECKS:
         for finding in check():
@@ -49,6 +62,25 @@ def doctor() -> None:
         return
     # Exit code 3 means that plugins are broken and nothing else is.
     raise typer.Exit(PluginError.exit_code if codes == {PluginError.exit_code} else AutolossError.exit_code)
+
+
+def _check_directory(directory: Path, *, repair: bool) -> None:
+    """Print what is damaged in a directory, and mend it if asked; exit code 1 while something is."""
+    from automl_loss.record.health import damages, mend
+
+    found = damages(directory)
+    for damage in found:
+        typer.echo(f"FAULT  {damage.file}: {damage.what}.")
+        if damage.mend is not None:
+            typer.echo(f"       {'Repaired' if repair else '--repair'}: {damage.kept}.")
+    if repair and found:
+        mend(directory, found)
+        found = damages(directory)
+        typer.echo(f"Repaired. Go on with: autoloss run {directory / 'recipe.yaml'} -o {directory} --resume")
+    if found:
+        raise typer.Exit(AutolossError.exit_code)
+    if not repair:
+        typer.echo("All is in order.")
 
 
 def check_python() -> Iterator[Finding]:

@@ -24,11 +24,18 @@ class Form(enum.StrEnum):
 def export(
     directory: Annotated[Path, typer.Argument(help="A run directory, or a best_loss.json.", metavar="DIR")],
     to: Annotated[Form, typer.Option("--to", help="What to print.")] = Form.python,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run the code that the directory's recipe names, though you did not start it here.",
+        ),
+    ] = False,
 ) -> None:
     """Print the loss of a run as a Python module, LaTeX, SymPy or JSON."""
     from automl_loss.api import read_loss
 
-    loss, problem = read_loss(directory)
+    loss, problem = read_loss(directory, trust=trust)
     if to is Form.python:
         from automl_loss.losses import render_module
 

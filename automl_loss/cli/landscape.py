@@ -26,6 +26,13 @@ def landscape(
         int | None, typer.Option(min=1, help="Training steps; default: those of retraining.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda, in place of the run's.")] = None,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run the code that the directory's recipe names, though you did not start it here.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print landscape.json, and nothing else.")] = False,
 ) -> None:
     """Draw the loss surface around networks trained under the found loss and under the task loss.
@@ -42,7 +49,7 @@ def landscape(
     settings = landscapes.LandscapeSettings(
         grid=grid, span=span, rows=rows, seeds=seeds, directions=directions, radius=radius, steps=steps
     )
-    run = FinishedRun.read(directory, device=device)
+    run = FinishedRun.read(directory, device=device, trust=trust)
     data = landscapes.landscape(run, settings, (lambda text: None) if as_json else typer.echo)
     files = [*write_landscape_figures(directory, data), write_report(directory)]
     if as_json:

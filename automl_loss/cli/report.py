@@ -10,6 +10,13 @@ import typer
 
 def report(
     directory: Annotated[Path, typer.Argument(help="Directory of a run or a comparison.", metavar="DIR")],
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run the code that the directory's recipe names, though you did not start it here.",
+        ),
+    ] = False,
 ) -> None:
     """Write report.html and figures anew, also of what is still going on or was interrupted."""
     from automl_loss.comparison.cell import CELLS
@@ -17,8 +24,8 @@ def report(
     if (directory / CELLS).is_dir():
         from automl_loss.comparison.report import write_comparison_anew
 
-        typer.echo(write_comparison_anew(directory))
+        typer.echo(write_comparison_anew(directory, trust=trust))
     else:
         from automl_loss.report import write_report
 
-        typer.echo(write_report(directory))
+        typer.echo(write_report(directory, trust=trust))

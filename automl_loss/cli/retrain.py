@@ -34,6 +34,13 @@ def retrain(
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda, in place of the run's.")] = None,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run the code that the directory's recipe names, though you did not start it here.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the targets' results as JSON, and nothing else.")
     ] = False,
@@ -52,7 +59,7 @@ def retrain(
     from automl_loss.cli.display import display_for
     from automl_loss.record.run_directory import RunPaths
 
-    run = FinishedRun.read(directory)
+    run = FinishedRun.read(directory, trust=trust)
     targets = targets_of(run, task or [], model or [], set_ or [], device)
     console, errors = Console(), Console(stderr=True)
     with display_for(errors if as_json else console, quiet=quiet or as_json) as display:

@@ -23,6 +23,13 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Run seed, in place of the recipe's.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda, in place of the recipe's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Run the code that the directory's recipe names, though you did not start it here.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, and stop.")
     ] = False,
@@ -39,7 +46,10 @@ def run(
     from rich.console import Console
 
     from automl_loss.recipe import load_recipe
+    from automl_loss.record.trust import require_trust_to_resume
 
+    if resume:
+        require_trust_to_resume(recipe, output, trust=trust)
     resolved = load_recipe(recipe, set_ or [], seed=seed, device=device)
     errors = Console(stderr=True)
     for notice in resolved.notices:
@@ -54,7 +64,7 @@ def run(
 
     console = Console()
     with display_for(errors if as_json else console, quiet=quiet or as_json) as display:
-        result = run_recipe(resolved, display, directory=output, resume=resume, report=report)
+        result = run_recipe(resolved, display, directory=output, resume=resume, report=report, trust=trust)
     if as_json:
         typer.echo(json.dumps(result.data, indent=2))
     elif quiet:

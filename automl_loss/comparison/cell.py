@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from automl_loss.comparison.recipe import Cell
-from automl_loss.errors import AutolossError, Interrupted, NoValidCandidateError, ResumeError
+from automl_loss.errors import Interrupted, NoValidCandidateError, ResumeError
+from automl_loss.executors.kept import kept_executor
+from automl_loss.executors.local import LocalExecutor
 from automl_loss.final.result import Result
 from automl_loss.final.training_runs import digest
-from automl_loss.recipe import Recipe, load_recipe
+from automl_loss.plugins.executor import Executor
+from automl_loss.recipe import Recipe, differing_keys, load_recipe
 from automl_loss.record.atomic import replace_text
 from automl_loss.record.run_directory import RunPaths
 from automl_loss.search.run_recipe import run_recipe
@@ -57,9 +60,9 @@ def read_cell(cell: Cell, folder: Path) -> CellRecord:
     data = _read(file)
     if data is None:
         return CellRecord(cell, None)
-    wanted = _identity(cell.recipe)
-    if data["recipe"] != wanted and (kept := _completed(data["recipe"], cell.recipe.folder)) != wanted:
-        changed = [key for key, value in wanted.items() if kept.get(key) != value]
+    # Options that are newer than the record do not count; nothing that the record names is imported.
+    changed = differing_keys(_identity(cell.recipe), data["recipe"], recorded_only=True)
+    if changed:
         raise ResumeError(
             f"{file.parent}: this cell was finished under a recipe that differs in {', '.join(changed) or 'its keys'}. "
             f"Only strategies, tasks, models and seeds may be added to a comparison; start a new one."
@@ -82,14 +85,6 @@ def _read(file: Path) -> dict[str, Any] | None:
         _logger.warning("%s: this cell's result is damaged (%s); the cell is run again.", file, error)
         return None
     return dict(data)
-
-
-def _completed(recorded: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    """Fill a recorded recipe with the defaults of options that are newer than the record."""
-    try:
-        return _identity(load_recipe(recorded, folder=folder))
-    except AutolossError:  # it names plugins or options that no longer exist
-        return dict(recorded)
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
@@ -121,7 +116,7 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     (place / SUMMARY).unlink(missing_ok=True)
     begun = RunPaths(place).recipe.exists()
     try:
-        result = run_recipe(recipe, directory=place, resume=begun)
+        result = run_recipe(recipe, directory=place, resume=begun, executor=_executor(recipe))
         record = {"status": DONE, "message": "", **_measured(result)}
     except NoValidCandidateError as error:
         record = {"status": NO_CANDIDATE, "message": str(error)}
@@ -134,6 +129,17 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     content = json.loads(json.dumps(record))
     replace_text(place / SUMMARY, json.dumps({**content, "digest": digest(content)}) + "\n")
     return record
+
+
+def _executor(recipe: Recipe) -> Executor | None:
+    """Return the workers that a cell shares with those before it in this process; `None`: it starts its own.
+
+    With a time limit training runs in a process that can be ended, which takes seconds to start.
+    """
+    options = recipe.executor_options
+    if options.timeout_s is None or recipe.executor.cls is not LocalExecutor:
+        return None
+    return kept_executor(recipe.executor.config.workers, options.threads)
 
 
 def _measured(result: Result) -> dict[str, Any]:

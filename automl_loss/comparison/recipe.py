@@ -24,6 +24,8 @@ from automl_loss.recipe.recipe import Recipe
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _KEY = "compare"
+TIMEOUT_S = 600.0
+"""Seconds that a candidate or a training run of a cell may take, unless the recipe says otherwise."""
 _OWN = {*General.model_fields, "evaluator", "primitives", "executor"} - {
     "name",
     "seed",
@@ -186,7 +188,10 @@ def load_comparison(
         base["device"] = device
     if section.budget is not None:
         base["budget"] = data[_KEY]["budget"]
-    base.setdefault("executor", {"name": "local", "workers": 1})
+    executor = base.setdefault("executor", {"name": "local", "workers": 1})
+    if isinstance(executor, dict):
+        # No cell may hold up the others for ever.
+        base["executor"] = {"timeout_s": TIMEOUT_S, **executor}
     name = data.get("name") if isinstance(data.get("name"), str) else default_name
     seeds = _seeds(section.seeds, base.get("seed", 0))
     if section.judge == "validation":

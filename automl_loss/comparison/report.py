@@ -13,22 +13,31 @@ from automl_loss.comparison.analysis import analyse, settings_of
 from automl_loss.comparison.cell import CELLS, CellRecord, read_cell
 from automl_loss.comparison.recipe import Comparison, load_comparison
 from automl_loss.comparison.tables import to_csv, to_latex, to_markdown
+from automl_loss.recipe import recipe_data
 from automl_loss.record.atomic import replace_text, writing
 from automl_loss.record.run_directory import RunPaths
+from automl_loss.record.trust import require_trust
 
 _TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
 
 
-def write_comparison_anew(directory: Path) -> Path:
+def write_comparison_anew(directory: Path, *, trust: bool = False) -> Path:
     """Analyse the finished cells of a comparison's directory again, also of one that is running or was interrupted.
+
+    Args:
+        directory: of the comparison.
+        trust: whether code that its recipe names may run, though the comparison was not started here.
 
     Returns:
         The path of its `report.html`.
 
     Raises:
+        RecipeError: its recipe names code that is not trusted.
         AutolossError: it is not a comparison's directory, or its recipe or a cell cannot be read.
     """
-    comparison = load_comparison(RunPaths(directory).recipe)
+    recipe = RunPaths(directory).recipe
+    require_trust(directory, recipe_data(recipe), trust=trust)
+    comparison = load_comparison(recipe)
     records = [read_cell(cell, directory / CELLS) for cell in comparison.cells]
     write_comparison(comparison, records, directory)
     return RunPaths(directory).report

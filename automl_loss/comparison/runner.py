@@ -12,8 +12,10 @@ from automl_loss.comparison.recipe import Cell, Comparison
 from automl_loss.errors import Interrupted, RecipeError
 from automl_loss.executors.local import LocalExecutor, cores
 from automl_loss.plugins.executor import Failure
+from automl_loss.recipe import recipe_data
 from automl_loss.record.atomic import replace_text
 from automl_loss.record.run_directory import RunDirectory
+from automl_loss.record.trust import mark_started
 from automl_loss.search.from_recipe import check_tasks
 
 
@@ -86,6 +88,7 @@ def run_cells(
         replace_text(
             place.recipe, f"# A comparison: autoloss compare recipe.yaml --resume\n\n{comparison.to_yaml()}"
         )
+        mark_started(place.path, recipe_data(place.recipe))
         missing = [i for i, record in enumerate(records) if record.data is None]
         notify = callback or (lambda progress: None)
         notify(GridProgress(records))

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import Field, PositiveInt
@@ -22,6 +23,8 @@ from automl_loss.plugins.executor import Executor, Failure, Item, Result
 _TRIES = 2
 """How often a chunk is begun again whose worker process ended."""
 
+_SET_UP_S = 60.0
+"""The least limit on the start of workers, which may take longer than a chunk."""
 _LOST = object()
 """Stands for the result of a chunk whose worker process ended."""
 
@@ -107,7 +110,7 @@ class LocalExecutor(Executor):
             if suspects and running:
                 return
             if deadline is not None:
-                self._wait_for_workers()
+                self._wait_for_workers(function, max(_SET_UP_S, deadline))
             chunk = waiting.popleft()
             chunk.since = time.monotonic()
             try:
@@ -118,15 +121,26 @@ class LocalExecutor(Executor):
                 self.close()
                 return
 
-    def _wait_for_workers(self) -> None:
-        """Return once every worker of a fresh pool is at work."""
+    def _wait_for_workers(self, function: Callable[[Any], Any], limit: float) -> None:
+        """Return once every worker of a fresh pool has what the function brings along: its engine, say.
+
+        Raises:
+            EvaluationError: that takes longer than the limit, or workers end as soon as they start.
+        """
         from concurrent.futures.process import BrokenProcessPool
 
         fresh, broken = self._pool is None, 0
         while fresh:
             try:
-                if len(set(self._start().map(_process, range(2 * self.workers)))) >= self.workers:
+                ready = partial(_process, function)
+                if len(set(self._start().map(ready, range(2 * self.workers), timeout=limit))) >= self.workers:
                     return
+            except TimeoutError as error:
+                self.close()
+                raise EvaluationError(
+                    f"worker processes were not ready after {limit:g} s: they import torch, load the data and build "
+                    f"the network first. Raise `executor.timeout_s`."
+                ) from error
             except BrokenProcessPool as error:
                 self.close()
                 broken += 1
@@ -199,8 +213,8 @@ def _first_done(running: dict[Any, _Chunk], deadline: float | None) -> set[Any]:
     return wait(running, timeout=rest, return_when=FIRST_COMPLETED).done if running else set()
 
 
-def _process(_: int) -> int:
-    """The worker's process, after a moment in which others can be asked."""
+def _process(function: Any, _: int) -> int:
+    """The worker's process, after a moment in which others can be asked; it has unpickled the function by then."""
     time.sleep(0.05)
     return os.getpid()
 

@@ -19,7 +19,7 @@ from automl_loss.losses.base import Loss
 from automl_loss.losses.handcrafted import task_loss
 from automl_loss.plugins.executor import Failure
 from automl_loss.plugins.task import Split
-from automl_loss.record.array_files import read_arrays, write_arrays
+from automl_loss.record.array_files import FILE_KEY, read_arrays, write_arrays
 from automl_loss.record.atomic import writing
 from automl_loss.record.recorded_map import cut, recorded_map
 from automl_loss.record.recording import Recording
@@ -175,7 +175,7 @@ class _LaneKeeping:
 
 def _file_key(key: str) -> str:
     """Key of the digest of a chunk's file of raw outputs."""
-    return f"{key}/file"
+    return f"{key}{FILE_KEY}"
 
 
 _PLAIN = ("fitness", "last", "best_step", "rungs", "curve", "steps", "seconds")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_loss.errors import EvaluationError, RecipeError
+from automl_loss.plugins.local_code import check_local_code
 from automl_loss.plugins.time_limit import import_limit, time_limit
 
 _SHOWN = 10
@@ -31,9 +32,10 @@ def import_object(path: str, folder: Path | None = None, key: str = "import") ->
         The object, of whatever type.
 
     Raises:
-        RecipeError: the path is not of that form, or there is no such module or name.
+        RecipeError: the path is not of that form, there is no such module or name, or `--no-local-code` was given.
         EvaluationError: the module itself fails when imported.
     """
+    check_local_code(f"{key}: {path!r}")
     module_name, colon, name = path.partition(":")
     if not (colon and _is_dotted(module_name) and _is_dotted(name)):
         raise RecipeError(

@@ -30,6 +30,7 @@ from automl_loss.plugins.discovery import (
     local_plugins,
     settle,
 )
+from automl_loss.plugins.local_code import check_local_code
 from automl_loss.plugins.time_limit import import_limit, time_limit
 
 _log = logging.getLogger(__name__)
@@ -142,6 +143,8 @@ def load_plugin(plugin: Plugin) -> LoadedPlugin:
     Raises:
         PluginError: it fails at import, or breaks the contract of its kind.
     """
+    if plugin.is_local:
+        check_local_code(f"{plugin} ({plugin.target})")
     found = _imported(plugin, f"{plugin} cannot be imported ({plugin.target})")
     return LoadedPlugin(plugin, check_class(plugin, found))
 
@@ -152,6 +155,7 @@ def load_file(path: str) -> Any:
     Raises:
         PluginError: there is no such file, it fails at import, or it lacks the name.
     """
+    check_local_code(path)
     file = path.rpartition(":")[0]
     if not Path(file).is_file():
         raise PluginError(f"{path} cannot be imported: there is no file {file}.")

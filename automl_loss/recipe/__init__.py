@@ -15,8 +15,8 @@ from automl_loss.recipe.core_sections import (
     LocalPlugin,
     Retraining,
 )
-from automl_loss.recipe.load import load_recipe
-from automl_loss.recipe.recipe import Recipe
+from automl_loss.recipe.load import load_recipe, recipe_data
+from automl_loss.recipe.recipe import Recipe, differing_keys
 from automl_loss.recipe.schema import schema
 from automl_loss.recipe.sections import Choice
 from automl_loss.recipe.shipped import ShippedRecipe, shipped_recipe, shipped_recipes
@@ -31,7 +31,9 @@ __all__ = [
     "Recipe",
     "Retraining",
     "ShippedRecipe",
+    "differing_keys",
     "load_recipe",
+    "recipe_data",
     "schema",
     "shipped_recipe",
     "shipped_recipes",

@@ -207,6 +207,21 @@ def _names_plugin(section: Any) -> bool:
     return isinstance(section, dict) and bool(section.get("name"))
 
 
+def recipe_data(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """Read a recipe or a comparison as plain data; no plugin is looked for, and nothing is imported.
+
+    Args:
+        source: as in `load_recipe`.
+
+    Raises:
+        RecipeError: there is no such file, or it is no YAML mapping.
+    """
+    faults = Faults()
+    document, default_name, _ = read_document(source, faults)
+    faults.raise_all()
+    return {"name": default_name, **document.data}
+
+
 def read_document(source: str | Path | Mapping[str, Any], faults: Faults) -> tuple[Document, str, Path]:
     """Return the document, the default name, and the folder that relative paths start from."""
     if isinstance(source, Mapping):

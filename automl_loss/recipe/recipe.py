@@ -125,7 +125,7 @@ class Recipe:
         Example:
             `["strategy.population", "seed"]` when those two were changed.
         """
-        return _differing(self.fixed_data(), other.fixed_data(), "")
+        return differing_keys(self.fixed_data(), other.fixed_data())
 
     def fixed_data(self) -> dict[str, Any]:
         """Return the part of the recipe that may not change when a run is resumed, as plain data."""
@@ -136,19 +136,28 @@ class Recipe:
     def changed_since(self, recorded: Mapping[str, Any]) -> list[str]:
         """Return the dotted keys that differ from fixed data on record.
 
-        Options that are newer than the record do not count.
+        Options that are newer than the record do not count, nor does the recipe's folder.
         """
-        return _differing(self.fixed_data(), recorded, "", recorded_only=True)
+        fixed = {key: value for key, value in recorded.items() if key not in (*_MAY_DIFFER, "folder")}
+        return differing_keys(self.fixed_data(), fixed, recorded_only=True)
 
 
-def _differing(
-    mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str, *, recorded_only: bool = False
+def differing_keys(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "", *, recorded_only: bool = False
 ) -> list[str]:
+    """Return the dotted keys of plain data that differ.
+
+    Args:
+        mine: plain data.
+        theirs: the data to compare with.
+        prefix: of the keys.
+        recorded_only: whether keys that `theirs` lacks do not count.
+    """
     keys: list[str] = []
     for key in theirs if recorded_only else dict.fromkeys((*mine, *theirs)):
         one, two = mine.get(key), theirs.get(key)
         if isinstance(one, dict) and isinstance(two, dict):
-            keys += _differing(one, two, f"{prefix}{key}.", recorded_only=recorded_only)
+            keys += differing_keys(one, two, f"{prefix}{key}.", recorded_only=recorded_only)
         elif (key in mine) != (key in theirs) or one != two:
             keys.append(f"{prefix}{key}")
     return keys

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from automl_loss.errors import AutolossError, PluginError
+from automl_loss.errors import AutolossError, PluginError, RecipeError
 from automl_loss.plugins.discovery import LOCAL, Plugin, PluginKind
 from automl_loss.plugins.import_object import import_object
+from automl_loss.plugins.local_code import check_local_code
 from automl_loss.plugins.task import Task
 from automl_loss.recipe.document import Document
 from automl_loss.recipe.faults import Faults, KeyPath, dotted
@@ -77,6 +78,8 @@ class SectionReader:
             k: v for k, v in data.items() if k not in section.common_keys and k not in section.choosers
         }
         name, import_path = self._chosen(section, path, data, default or section.default)
+        if import_path and self._refused(path, import_path):
+            return None, common
         if import_path and section.kind == "model":
             return Choice(section.kind, None, import_path, options), common
         if not name and not import_path:
@@ -100,6 +103,9 @@ class SectionReader:
             )
         except PluginError as error:
             self._fault((*path, "name" if name else "import"), str(error), plugin=True)
+            return None
+        except RecipeError as error:  # local code is refused
+            self._fault((*path, "name"), str(error))
             return None
         known, cls = (*section.choosers, *section.common_keys), loaded.cls
         try:
@@ -138,6 +144,15 @@ class SectionReader:
         else:
             self._fault(path, f"expected 'package.module:Object', got {describe(data['import'])}.")
         return None, None
+
+    def _refused(self, path: KeyPath, import_path: str) -> bool:
+        """Note a fault where `--no-local-code` refuses the import."""
+        try:
+            check_local_code(repr(import_path))
+        except RecipeError as error:
+            self._fault((*path, "import"), str(error))
+            return True
+        return False
 
     def _nothing_chosen(self, section: SectionKind, at: KeyPath, data: dict[str, Any]) -> None:
         for key in get_close_matches("name", data, n=1):

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from automl_loss.record.atomic import replace_file
 
+FILE_KEY = "/file"
+"""End of the keys of chunk records that hold the digest of a file of raw outputs."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -57,6 +60,11 @@ def read_arrays(file: Path, digest: str | None) -> dict[str, NDArray[Any]] | Non
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
         _logger.warning("%s: is damaged (%s); what it held is computed again.", file, error)
         return None
+
+
+def digest_of(file: Path) -> str:
+    """Return the digest of a file's content."""
+    return _digest(file.read_bytes())
 
 
 def _digest(data: bytes) -> str:

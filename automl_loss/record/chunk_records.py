@@ -16,7 +16,7 @@ from typing import Any
 
 from automl_loss.engine.clock import timed
 from automl_loss.record.append_file import AppendFile, cut_off
-from automl_loss.record.atomic import writing
+from automl_loss.record.atomic import replace_file, writing
 from automl_loss.record.encoding import plain
 
 SCHEMA = 1
@@ -115,6 +115,39 @@ class ChunkRecords:
     def path(self) -> Path:
         """The file."""
         return self._file.path
+
+    @classmethod
+    def read(cls, path: Path) -> dict[str, Any]:
+        """Every value of a file by key, of one that another process may be writing; damaged lines are left out."""
+        with path.open("rb") as stream:
+            records = [_record(line) for line in stream]
+        return {record["key"]: record["value"] for record in records if record is not None}
+
+
+def damaged_lines(path: Path) -> list[int]:
+    """Numbers of the lines of a file, from 1, that do not match their checksum or were cut short."""
+    if not path.exists():
+        return []
+    with path.open("rb") as stream:
+        return [
+            number
+            for number, line in enumerate(stream, start=1)
+            if not line.endswith(b"\n") or _record(line) is None
+        ]
+
+
+def drop_damaged_lines(path: Path) -> None:
+    """Replace a file by its lines that are whole, and keep the others in a file beside it, with suffix `.torn`.
+
+    Raises:
+        AutolossError: the file cannot be written.
+    """
+    bad = set(damaged_lines(path))
+    lines = path.read_bytes().splitlines(keepends=True)
+    with writing(path), path.with_name(f"{path.name}.torn").open("ab") as beside:
+        beside.writelines(line for number, line in enumerate(lines, start=1) if number in bad)
+    whole = b"".join(line for number, line in enumerate(lines, start=1) if number not in bad)
+    replace_file(path, lambda stream: stream.write(whole))
 
 
 def _checksum(text: bytes) -> bytes:

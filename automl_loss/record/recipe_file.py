@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automl_loss.errors import ResumeError
-from automl_loss.recipe import Recipe, load_recipe
+from automl_loss.recipe import Recipe, recipe_data
 from automl_loss.record.atomic import replace_text
 from automl_loss.record.run_directory import RunDirectory
 from automl_loss.record.versions import versions
@@ -21,8 +21,9 @@ def settle_recipe(recipe: Recipe, directory: RunDirectory) -> str:
     facts = [f"# {name}: {version}" for name, version in versions(recipe).items()]
     notice = ""
     if directory.resumed:
-        recorded = load_recipe(directory.recipe)
-        changed = recipe.difference(recorded)
+        # As plain data: the recorded recipe is compared, and nothing that it names is imported.
+        recorded = recipe_data(directory.recipe)
+        changed = recipe.changed_since(recorded)
         if changed:
             raise ResumeError(
                 f"{directory.path} was made by a recipe that differs in {', '.join(changed)}. Only budget, "

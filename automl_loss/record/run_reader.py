@@ -17,6 +17,7 @@ from automl_loss.errors import AutolossError, ExpressionError, PluginError, Reci
 from automl_loss.expression.primitive import PrimitiveSet
 from automl_loss.losses import Loss, Problem, loss_from_json
 from automl_loss.record.run_directory import RunPaths
+from automl_loss.record.trust import require_trust
 
 RESULT_SCHEMA = 1
 """Number of the layout of `result.json`."""
@@ -52,15 +53,15 @@ class RunReader:
 
     Args:
         directory: of the run.
-        remedy: what to do about a file that cannot be read, as the end of a sentence.
+        remedy: what to do about a file that cannot be read, as a sentence without its full stop; empty: the usual.
 
     Raises:
         RecipeError: it is no run directory.
     """
 
-    def __init__(self, directory: Path, remedy: str = "Restore it from a copy") -> None:
+    def __init__(self, directory: Path, remedy: str = "") -> None:
         self.paths = RunPaths(directory)
-        self._remedy = remedy
+        self._remedy = remedy or f"Restore it from a copy, or see `autoloss doctor {directory}`"
         if not self.paths.recipe.is_file():
             what = "is a file" if directory.is_file() else "has no recipe.yaml"
             what = what if directory.exists() else "does not exist"
@@ -97,12 +98,16 @@ class RunReader:
             data["test"]["returned"], data["test"]["task_loss"]["loss"]
         return data
 
-    def best_loss(self) -> tuple[Loss, Problem] | None:
-        """The loss that the run returns, or its best so far, and the task's problem; `None` before the first."""
+    def best_loss(self, *, trust: bool = False) -> tuple[Loss, Problem] | None:
+        """The loss that the run returns, or its best so far, and the task's problem; `None` before the first.
+
+        Args:
+            trust: see `read_loss_file`.
+        """
         if not self.paths.best_loss_json.exists():
             return None
         with self._reading(self.paths.best_loss_json):
-            return read_loss_file(self.paths.best_loss_json)
+            return read_loss_file(self.paths.best_loss_json, trust=trust)
 
     def trials(self) -> tuple[Trial, ...]:
         """All candidates, the task loss first.
@@ -110,14 +115,15 @@ class RunReader:
         The leaderboard has the fitness in the metric's own sense; the journal adds the candidates that shared
         another's outcome. Where a run keeps its record in a database, the leaderboard is all there is.
         """
-        board = {trial.id: trial for trial in self._trials_of_leaderboard()}
+        board = {trial.id: trial for trial in self.leaderboard()}
         trials = dict(board)
         for number, trial in self._trials_of_journal().items():
             shown = board.get(number if trial.source_id is None else trial.source_id)
             trials[number] = replace(trial, fitness=None if shown is None else shown.fitness)
         return tuple(trials[number] for number in sorted(trials))
 
-    def _trials_of_leaderboard(self) -> list[Trial]:
+    def leaderboard(self) -> list[Trial]:
+        """The rows of the leaderboard, best first; empty before the first generation."""
         if not self.paths.leaderboard.exists():
             return []
         with self._reading(self.paths.leaderboard):
@@ -178,13 +184,18 @@ def read_leaderboard(file: Path, columns: Sequence[str] = ()) -> list[dict[str, 
         return list(reader)
 
 
-def read_loss_file(file: Path) -> tuple[Loss, Problem]:
+def read_loss_file(file: Path, *, trust: bool = False) -> tuple[Loss, Problem]:
     """The loss and the problem of a `best_loss.json`.
 
     Words beside the standard ones come from the primitive set that the file names, or, where that is a local plugin,
-    that the recipe beside it names.
+    that the recipe beside it names: of a run that was started by this user on this machine, or is trusted.
+
+    Args:
+        file: the file.
+        trust: whether code that the recipe beside it names may run, though the run was not started here.
 
     Raises:
+        RecipeError: the primitive set is code that is not trusted.
         PluginError: the primitive set is missing or broken.
         OSError: the file cannot be read.
         ValueError: it is no loss; KeyError and TypeError likewise.
@@ -194,22 +205,25 @@ def read_loss_file(file: Path) -> tuple[Loss, Problem]:
     try:
         return loss_from_json(data["loss"]), problem
     except ExpressionError:
-        words = _primitives(data["primitives"], file.parent / RunPaths(file.parent).recipe.name)
+        words = _primitives(data["primitives"], RunPaths(file.parent), trust=trust)
         return loss_from_json(data["loss"], words), problem
 
 
-def _primitives(section: Mapping[str, Any], recipe: Path) -> PrimitiveSet:
+def _primitives(section: Mapping[str, Any], run: RunPaths, *, trust: bool) -> PrimitiveSet:
     from automl_loss.plugins.loading import Registry
-    from automl_loss.recipe import load_recipe
+    from automl_loss.recipe import load_recipe, recipe_data
 
     options = dict(section)
     name = options.pop("name")
     try:
         loaded = Registry().load("primitive_set", name)
     except PluginError:
-        if not recipe.is_file():
+        if not run.recipe.is_file():
             raise
-        made: PrimitiveSet = load_recipe(recipe).primitives.make()
+        require_trust(
+            run.path, recipe_data(run.recipe), trust=trust, remedy="--trust (in Python `trust=True`)"
+        )
+        made: PrimitiveSet = load_recipe(run.recipe).primitives.make()
         return made
     words: PrimitiveSet = loaded.cls(loaded.config.model_validate_json(json.dumps(options)))
     return words

@@ -20,7 +20,8 @@ SCHEMA = 1
 """Number of the layout of trials and chunk records; a ledger of another one is not continued."""
 
 _SCHEMA_KEY = "automl_loss:schema"
-_RECIPE_KEY = "automl_loss:recipe"
+RECIPE_KEY = "automl_loss:recipe"
+"""Attribute of a study: what may not change in its recipe."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,10 @@ def settle_study(opened: OpenStudy, recipe: Recipe) -> None:
     Raises:
         ResumeError: the trials were made under another recipe.
     """
-    recorded = opened.study.user_attrs.get(_RECIPE_KEY)
+    recorded = opened.study.user_attrs.get(RECIPE_KEY)
     if recorded is None:
         # A study of the first version says nothing of its recipe.
-        opened.study.set_user_attr(_RECIPE_KEY, recipe.fixed_data())
+        opened.study.set_user_attr(RECIPE_KEY, recipe.fixed_data())
         return
     changed = recipe.changed_since(recorded)
     if changed:

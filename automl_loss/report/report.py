@@ -7,7 +7,7 @@ from pathlib import Path
 from automl_loss.record.atomic import replace_text, writing
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, *, trust: bool = False) -> Path:
     """Draw the figures of a run and write its report, in place of an earlier one.
 
     Only the run directory is read, and only `report.html` and `figures/` in it are changed. A run that is going
@@ -16,6 +16,8 @@ def write_report(directory: Path) -> Path:
 
     Args:
         directory: the run directory.
+        trust: whether a primitive set may be imported that the run's recipe names by path, though the run was not
+            started here. Otherwise the report of such a run shows its losses as text.
 
     Returns:
         The path of `report.html`.
@@ -30,7 +32,7 @@ def write_report(directory: Path) -> Path:
     from automl_loss.report.run_view import RunView
 
     directory = Path(directory)
-    run = RunView.read(directory)
+    run = RunView.read(directory, trust=trust)
     drawings = draw_figures(run)
     folder = run.paths.figures
     with writing(folder):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from automl_loss.errors import AutolossError, RecipeError
+from automl_loss.errors import AutolossError, PluginError, RecipeError
 from automl_loss.losses import Loss, Problem
 from automl_loss.record.run_directory import RunPaths
 from automl_loss.record.run_reader import RunReader, Trial
 from automl_loss.report.metric_format import MetricFormat
 from automl_loss.report.names import ROLE_NAMES
 
-_REMEDY = "Restore it from a copy, or move it away: the report then shows what the other files tell"
+_logger = logging.getLogger(__name__)
+_REMEDY = (
+    "Restore it from a copy, or move it away, as `autoloss doctor DIR --repair` does: the report then shows what the "
+    "other files tell"
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,12 @@ class RunView:
     trials: tuple[Trial, ...]
 
     @classmethod
-    def read(cls, directory: Path) -> Self:
+    def read(cls, directory: Path, *, trust: bool = False) -> Self:
         """Read a run directory.
+
+        Args:
+            directory: of the run.
+            trust: see `write_report`.
 
         Raises:
             AutolossError: there is no such directory, no run in it, or one of its files is broken.
@@ -51,7 +60,11 @@ class RunView:
         except RecipeError as error:
             raise AutolossError(str(error)) from None
         text, recipe = reader.recipe()
-        loss, problem = reader.best_loss() or (None, None)
+        loss, problem = None, None
+        try:
+            loss, problem = reader.best_loss(trust=trust) or (None, None)
+        except (RecipeError, PluginError) as error:
+            _logger.warning("the report shows losses as text: %s", error)
         return cls(directory, text, recipe, reader.result(), loss, problem, reader.trials())
 
     @property

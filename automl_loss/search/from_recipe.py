@@ -65,8 +65,12 @@ class RunObjects:
         return self.engine.problem
 
 
-def set_up(recipe: Recipe) -> RunObjects:
+def set_up(recipe: Recipe, executor: Executor | None = None) -> RunObjects:
     """Make the objects of a run; loads the task's training and validation rows.
+
+    Args:
+        recipe: what to run.
+        executor: in place of the recipe's.
 
     Raises:
         RecipeError: options do not fit the task, or the strategy does not apply to it.
@@ -89,7 +93,7 @@ def set_up(recipe: Recipe) -> RunObjects:
         engine=engine,
         strategy=GuardedStrategy(who, lambda: strategy.cls(*arguments), limit),
         evaluator=GuardedEvaluator(identify(evaluator), evaluator.make, limit),
-        executor=make_executor(recipe),
+        executor=executor or make_executor(recipe),
         primitives=primitives,
     )
 
