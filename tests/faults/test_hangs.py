@@ -48,7 +48,9 @@ class Four:
         from automl_loss import Candidate, SymbolicLoss, parse
 
         texts, self.texts = self.texts, ()
-        return [Candidate(i, SymbolicLoss(parse(text, self.words)), 0) for i, text in enumerate(texts, start=1)]
+        return [
+            Candidate(i, SymbolicLoss(parse(text, self.words)), 0) for i, text in enumerate(texts, start=1)
+        ]
 
     def tell(self, outcomes: Any) -> None:
         self.told = [outcome.status.value for outcome in outcomes]
@@ -184,7 +186,9 @@ def test_a_hang_in_the_users_code_ends_within_its_limit_and_is_named(
     assert code in (1, 3), said
     assert "took longer than" in said
     assert "bug" not in said
-    file = {"build": "net_build.py", "forward": "net_forward.py", "metric": "executor.timeout_s"}.get(kind, kind)
+    file = {"build": "net_build.py", "forward": "net_forward.py", "metric": "executor.timeout_s"}.get(
+        kind, kind
+    )
     assert file in said
 
 
