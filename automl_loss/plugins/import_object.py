@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_loss.errors import EvaluationError, RecipeError
+from automl_loss.plugins.import_path import hidden_by_standard_library, is_object_path, module_problem
 
 _SHOWN = 10
 
@@ -34,15 +35,23 @@ def import_object(path: str, folder: Path | None = None, key: str = "import") ->
         EvaluationError: the module itself fails when imported.
     """
     module_name, colon, name = path.partition(":")
-    if not (colon and _is_dotted(module_name) and _is_dotted(name)):
+    if not is_object_path(path):
+        wrong = module_problem(module_name) if colon else ""
         raise RecipeError(
             f"{key}: {path!r} is not an import path; write 'module:name', "
-            f"for example 'mypackage.models:Net' for class Net in mypackage/models.py."
+            f"for example 'mypackage.models:Net' for class Net in mypackage/models.py"
+            f"{f' ({wrong})' if wrong else ''}."
         )
     places = [Path.cwd()] if folder is None else [folder.resolve(), Path.cwd()]
     found = _module(module_name, path, places, key)
     for part in name.split("."):
-        if not hasattr(found, part):
+        try:
+            present = hasattr(found, part)
+        except Exception as error:  # the user's own `__getattr__` or property
+            raise EvaluationError(
+                f"{key}: {path!r}: looking for {part!r} failed: {type(error).__name__}: {error}"
+            ) from error
+        if not present:
             public = [each for each in dir(found) if not each.startswith("_")]
             close = difflib.get_close_matches(part, public, n=1)
             hint = (
@@ -50,7 +59,10 @@ def import_object(path: str, folder: Path | None = None, key: str = "import") ->
                 if close
                 else f"It has {', '.join(public[:_SHOWN]) or 'no names'}."
             )
-            raise RecipeError(f"{key}: {path!r}: module {module_name!r} has no {name!r}. {hint}")
+            raise RecipeError(
+                f"{key}: {path!r}: module {module_name!r} has no {name!r}. {hint}"
+                f"{hidden_by_standard_library(module_name)}"
+            )
         found = getattr(found, part)
     return found
 
@@ -69,16 +81,19 @@ def _module(name: str, path: str, places: list[Path], key: str) -> Any:
             raise RecipeError(
                 f"{key}: no module {error.name!r} for {path!r}; looked in {', '.join(map(str, places))} "
                 f"and the installed packages. Install the package, or run from the folder that holds it."
+                f"{hidden_by_standard_library(name)}"
             ) from error
         except (Exception, SystemExit) as error:
             raise EvaluationError(
                 f"{key}: module {name!r} of import path {path!r} fails when imported: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}. Mend it{_without_dots(error)}."
             ) from error
 
 
-def _is_dotted(text: str) -> bool:
-    return all(part.isidentifier() for part in text.split("."))
+def _without_dots(error: BaseException) -> str:
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return "; a module outside of a package imports what lies beside it without the dots"
+    return ""
 
 
 @contextmanager
@@ -90,4 +105,5 @@ def _on_path(places: list[Path]) -> Iterator[None]:
         yield
     finally:
         for place in added:
-            sys.path.remove(place)
+            if place in sys.path:  # the module may have changed the path itself
+                sys.path.remove(place)
