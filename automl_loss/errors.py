@@ -49,6 +49,10 @@ class EvaluationError(AutolossError):
     """Evaluating candidates failed for a reason that is no bad loss, e.g. a network of wrong output shape."""
 
 
+class NetworkError(EvaluationError):
+    """A network cannot be trained: its shapes, its gradients or its values, or its code fails on the task's rows."""
+
+
 class ExpressionError(AutolossError):
     """A text is not an expression of the primitive set; the message gives the column."""
 

@@ -63,7 +63,9 @@ def _patch(module: Any) -> None:
         """The entry points; none where they cannot be read."""
         try:
             return strict(self)
-        except Exception:  # whatever a parser raises; discovery.py reads the file again and says what is wrong
+        except (
+            Exception
+        ):  # whatever a parser raises; discovery.py reads the file again and says what is wrong
             return module.EntryPoints()
 
     entry_points.strict = strict  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from typing import Any
 
 from automl_loss.errors import EvaluationError, RecipeError
 from automl_loss.plugins.import_path import hidden_by_standard_library, is_object_path, module_problem
+from automl_loss.plugins.process_state import kept
 
 _SHOWN = 10
 
@@ -71,7 +72,8 @@ def _module(name: str, path: str, places: list[Path], key: str) -> Any:
     with _on_path(places):
         importlib.invalidate_caches()
         try:
-            return importlib.import_module(name)
+            with kept(f"module {name!r} ({key}: {path!r})"):
+                return importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise EvaluationError(

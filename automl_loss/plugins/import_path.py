@@ -49,8 +49,8 @@ def local_problem(path: str) -> str:
     Example:
         >>> local_problem("./mine.py:Mine"), local_problem("package.module:Mine")
         ('', '')
-        >>> local_problem("mine.py")
-        "'mine.py' names no class; write './mine.py:Mine' for a class in a file, or 'package.module:Mine' for one in a module."
+        >>> local_problem("mine.py").partition(";")[0]
+        "'mine.py' names no class"
     """
     place, colon, name = path.rpartition(":")
     if not colon or path.endswith(".py"):

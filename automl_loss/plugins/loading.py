@@ -35,6 +35,7 @@ from automl_loss.plugins.discovery import (
     warn_of,
 )
 from automl_loss.plugins.import_path import hidden_by_standard_library, local_problem
+from automl_loss.plugins.process_state import kept
 
 _log = logging.getLogger(__name__)
 _LONG = 15.0
@@ -188,7 +189,8 @@ def _imported(plugin: Plugin, failed: str) -> Any:
     telling.daemon = True
     telling.start()
     try:
-        return _Single(plugin.entry_point).found
+        with kept(str(plugin)):
+            return _Single(plugin.entry_point).found
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # importing runs foreign code: AssertionError and SystemExit included
@@ -255,7 +257,8 @@ def _local_remedy(plugin: Plugin, error: BaseException, missing: str | None, own
             f"{hidden_by_standard_library(own)}"
         )
     if isinstance(error, AttributeError):
-        return f"Mend {file}, or correct `path`: {_classes_of(plugin.entry_point.module)}{'' if file.endswith('.py') else hidden_by_standard_library(own)}"
+        hidden = "" if file.endswith(".py") else hidden_by_standard_library(own)
+        return f"Mend {file}, or correct `path`: {_classes_of(plugin.entry_point.module)}{hidden}"
     return f"Mend {file}."
 
 
