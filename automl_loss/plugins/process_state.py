@@ -89,6 +89,11 @@ def _folder() -> str | None:
         return None
 
 
+def _restore_folder(before: str | None) -> None:
+    if before is not None:
+        os.chdir(before)
+
+
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_LIBRARIES)}
 
@@ -207,7 +212,7 @@ _SETTINGS = (
     ),
     _Setting(
         "the working directory", "use absolute paths", _folder,
-        lambda folder: folder is None or os.chdir(folder),
+        _restore_folder,
     ),
     _Setting(
         "the environment variables", "hand an `env` to the processes it starts", _environment, _restore_environment
@@ -225,6 +230,9 @@ _SETTINGS = (
 )  # fmt: skip
 TORCH_RANDOM = "torch's random state"
 """The setting that a model may change: networks are made under a seed of torch's generator, which is put back."""
+
+RANDOM_STATES = tuple(setting.name for setting in _SETTINGS if setting.swapped)
+"""The settings that are random states."""
 
 
 def _restore_streams(out: Any, err: Any) -> None:
@@ -298,6 +306,11 @@ class Kept:
                     f"alone, since all others depend on it: {setting.instead}.",
                     stacklevel=3,
                 )
+
+    @property
+    def changed(self) -> list[str]:
+        """Names of the settings that were put back and not said yet."""
+        return [setting.name for setting in self._changed]
 
     @contextmanager
     def core(self) -> Iterator[None]:
