@@ -1,3 +1,4 @@
+# ruff: noqa: PT012, PT031  (the plugin's code stands in the blocks)
 """What a plugin changes of the process is put back, and said once."""
 
 from __future__ import annotations
