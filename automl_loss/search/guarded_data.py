@@ -121,8 +121,8 @@ class GuardedTask(Task):
 def _digest(split: Split) -> int:
     """Return a checksum of a split's rows, in their order."""
     x: Any = split.x if isinstance(split.x, np.ndarray) else np.asarray(split.x.stored)
-    y: Any = np.ascontiguousarray(split.y)
-    return zlib.crc32(y, zlib.crc32(np.ascontiguousarray(x)))
+    rows, targets = (np.ascontiguousarray(part).data for part in (x, split.y))
+    return zlib.crc32(targets, zlib.crc32(rows))
 
 
 class GuardedModel(ModelFactory):
