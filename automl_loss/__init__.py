@@ -11,6 +11,9 @@ from typing import Any
 
 import lazy_loader
 
+from automl_loss.tolerant_metadata import tolerate
+
+tolerate()
 _load, _, _public = lazy_loader.attach_stub(__name__, __file__)
 __all__ = sorted([*_public, "__version__"])
 

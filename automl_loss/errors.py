@@ -57,6 +57,10 @@ class OutOfTimeError(AutolossError):
     """The time of `budget.minutes` is used up; the run ends what it is doing and goes on to its result."""
 
 
+class NetworkError(EvaluationError):
+    """A network cannot be trained: its shapes, its gradients or its values, or its code fails on the task's rows."""
+
+
 class ExpressionError(AutolossError):
     """A text is not an expression of the primitive set; the message gives the column."""
 

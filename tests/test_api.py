@@ -125,7 +125,9 @@ def test_a_damaged_journal_is_named_and_what_it_lacks_comes_back_from_the_chunk_
     again = run(tiny(), directory=tmp_path / "run", resume=True)
     assert "line 5: this record does not match its checksum" in caplog.text
     assert again.data["test"] == first.data["test"]
-    assert {i: o.fitness for i, o in again.outcomes.items()} == {i: o.fitness for i, o in first.outcomes.items()}
+    assert {i: o.fitness for i, o in again.outcomes.items()} == {
+        i: o.fitness for i, o in first.outcomes.items()
+    }
 
 
 def test_records_of_another_recipe_are_refused(tmp_path: Path) -> None:

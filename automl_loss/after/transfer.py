@@ -36,7 +36,7 @@ from automl_loss.record.run_directory import RunDirectory, RunPaths
 from automl_loss.record.versions import versions
 from automl_loss.record.workers import Workers
 from automl_loss.search.filters import LEAST_GRADIENT
-from automl_loss.search.from_recipe import chunk_size, make_executor, make_single_engine
+from automl_loss.search.from_recipe import check_rows, chunk_size, make_executor, make_single_engine
 from automl_loss.search.progress import Callback, Progress
 
 SCHEMA = 1
@@ -123,6 +123,7 @@ def _one(target: Target, folder: Path, title: str, notify: Callback) -> Transfer
 def _train(target: Target, place: RunDirectory, records: ChunkRecords, notify: Callback) -> dict[str, Any]:
     started, recipe = time.perf_counter(), target.recipe
     engine = make_single_engine(recipe, target.folder)
+    shared = check_rows(recipe, engine)
     own = target.loss.for_problem(engine.problem)
     usual, (loss,) = task_loss(engine.problem), engine.match_scale([own])
     data: dict[str, Any] = {
@@ -136,11 +137,11 @@ def _train(target: Target, place: RunDirectory, records: ChunkRecords, notify: C
         "retraining": recipe.retraining.model_dump(mode="json"),
         "origin": target.origin,
         "loss": loss.to_json(),
-        "notices": [*target.notices, *engine.task.notices()],
+        "notices": [*target.notices, *engine.task.notices(), *shared],
         "parameters": engine.network.parameters,
         "versions": versions(recipe),
     }
-    for notice in engine.task.notices():
+    for notice in (*engine.task.notices(), *shared):
         _say(notify, f"note: {notice}")
     ratio = float(engine.gradient_ratios([own])[0])
     if not LEAST_GRADIENT <= ratio < math.inf:

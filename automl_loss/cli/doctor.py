@@ -136,8 +136,13 @@ def check_plugins() -> Iterator[Finding]:
     from automl_loss.plugins.discovery import label
     from automl_loss.plugins.loading import Registry
 
-    registry = Registry()
+    registry = Registry(warn=False)
     plugins = registry.plugins()
+    for damage in registry.damages:
+        if damage.plugins:
+            yield Finding("package", "fault", str(damage), PluginError.exit_code)
+        else:
+            yield Finding("package", "note", str(damage))
     sound = 0
     for plugin in plugins:
         try:

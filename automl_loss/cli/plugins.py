@@ -42,7 +42,10 @@ def list_plugins(
     """List the installed plugins, without importing any of them."""
     from automl_loss.plugins.loading import Registry
 
-    plugins = Registry().plugins(kind.value if kind is not None else None)
+    registry = Registry(warn=False)
+    plugins = registry.plugins(kind.value if kind is not None else None)
+    for damage in registry.damages:
+        typer.echo(f"warning: {damage}", err=True)
     if as_json:
         typer.echo(json.dumps([asdict(plugin) for plugin in plugins], indent=2))
         return

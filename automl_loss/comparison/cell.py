@@ -137,9 +137,10 @@ def _executor(recipe: Recipe) -> Executor | None:
     With a time limit training runs in a process that can be ended, which takes seconds to start.
     """
     options = recipe.executor_options
-    if options.timeout_s is None or recipe.executor.cls is not LocalExecutor:
+    config = recipe.executor.config
+    if options.timeout_s is None or not isinstance(config, LocalExecutor.Config):
         return None
-    return kept_executor(recipe.executor.config.workers, options.threads)
+    return kept_executor(config.workers, options.threads)
 
 
 def _measured(result: Result) -> dict[str, Any]:

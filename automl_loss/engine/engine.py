@@ -26,7 +26,7 @@ from automl_loss.engine.network.width import width_for
 from automl_loss.engine.population import Population
 from automl_loss.engine.scale_matching import ScaleMatching, Snapshot, gradient_norms, initial_snapshot
 from automl_loss.engine.settings import Resplit, TrainingSettings, TuningSettings
-from automl_loss.engine.training.lane import Lane, Schedule, Trained, groups_of
+from automl_loss.engine.training.lane import Lane, Schedule, Trained, checked_lr, groups_of
 from automl_loss.engine.training.old_signature import is_old, lanes_of
 from automl_loss.engine.training.train import Trainer, initial_state
 from automl_loss.engine.tuning.meta_gradient import InnerStep, MetaGradient, Path
@@ -108,8 +108,12 @@ class Engine:
         return Schedule(own.steps, self.spec.stop, rungs=own.rungs, milestones=own.milestones)
 
     def with_lr(self, lr: float) -> Engine:
-        """The same engine at a learning rate; the data are shared."""
-        return self.with_training(lr=lr)
+        """The same engine at a learning rate; the data are shared.
+
+        Raises:
+            ValueError: it is no finite number above 0.
+        """
+        return self.with_training(lr=checked_lr(lr))
 
     def with_training(self, **changes: Any) -> Engine:
         """The same engine under other settings of training; data and network are shared."""

@@ -16,7 +16,7 @@ from automl_loss.engine.engine import Engine
 from automl_loss.engine.metrics.metric import Metric
 from automl_loss.engine.network.network import Network
 from automl_loss.engine.settings import TrainingSettings
-from automl_loss.engine.training.lane import Lane, Schedule, Trained
+from automl_loss.engine.training.lane import Lane, Schedule, Trained, checked_lr
 from automl_loss.engine.training.old_signature import is_old, lanes_of
 from automl_loss.engine.tuning.tuner import Tuned
 from automl_loss.losses.base import Loss
@@ -89,7 +89,7 @@ class SeveralTasks:
 
     def with_lr(self, lr: float) -> SeveralTasks:
         """The same tasks at a multiple of each one's own learning rate."""
-        return SeveralTasks(self.engines, self.labels, self.base, lr)
+        return SeveralTasks(self.engines, self.labels, self.base, checked_lr(lr))
 
     def with_base(self, engines: Sequence[Engine], base: Sequence[float]) -> SeveralTasks:
         """The same tasks at their learning rates, with what the task losses give there."""

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 
 from automl_loss.losses.base import Loss
 
+OVERRIDES = ("lr", "lr_factor", "tuning_steps")
+"""Keys of `Candidate.overrides`."""
+
 
 @dataclass(frozen=True)
 class Candidate:
     """A loss proposed by a strategy, with lineage.
+
+    Numpy scalars are accepted for numbers, and whole floats for integers; the search turns them into Python's numbers.
+    Booleans and tensors are refused.
 
     Args:
         id: unique in the run, counted upward from 1 in the order of asking (0 is the task loss).
@@ -18,7 +24,7 @@ class Candidate:
         generation: the ask that made it, from 0.
         parents: ids of the candidates it descends from.
         overrides: settings for this candidate alone: `lr`, its learning rate, or `lr_factor`, a multiple of the
-            search's; `tuning_steps`.
+            search's, both finite and above 0; `tuning_steps`. Other keys are refused.
         rejected: a strategy's own reason not to run it; recorded, never trained.
     """
 

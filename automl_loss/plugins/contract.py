@@ -52,6 +52,17 @@ def check_class(plugin: Plugin, found: Any) -> type[Any]:
         PluginError: it is no class of the kind, is abstract, has another `plugin_api`, or has no docstring
             or no `Config`.
     """
+    try:
+        return _checked(plugin, found)
+    except PluginError:
+        raise
+    except (Exception, SystemExit) as error:  # its metaclass or properties are the plugin's own code
+        raise PluginError(
+            f"{plugin}: its class cannot be looked at ({type(error).__name__}: {error}). Mend or upgrade it."
+        ) from error
+
+
+def _checked(plugin: Plugin, found: Any) -> type[Any]:
     base = BASES[plugin.kind]
     if not isinstance(found, type):
         raise PluginError(
@@ -67,7 +78,7 @@ def check_class(plugin: Plugin, found: Any) -> type[Any]:
     if plugin.kind == "primitive_set" and not hasattr(found, "Config"):
         # Its base class must not import pydantic, so it cannot define the default that other kinds inherit.
         found.Config = PluginConfig  # type: ignore[attr-defined]
-    breaches = [*_abstract(found), *_docstring(found), *_config(found)]
+    breaches = [*_abstract(found), *_docstring(found), *_config(found), *_evaluator(found)]
     if breaches:
         raise PluginError(f"{plugin}: class {found.__name__} {'; '.join(breaches)}.")
     return found
@@ -93,7 +104,7 @@ def _abstract(found: type[Any]) -> list[str]:
 
 
 def _docstring(found: type[Any]) -> list[str]:
-    if (found.__doc__ or "").strip():
+    if isinstance(found.__doc__, str) and found.__doc__.strip():
         return []
     return ["has no docstring, whose first line `autoloss plugins show` prints"]
 
@@ -103,3 +114,10 @@ def _config(found: type[Any]) -> list[str]:
     if isinstance(config, type) and issubclass(config, PluginConfig):
         return []
     return [f"has Config = {config!r}, expected a nested `class Config(automl_loss.PluginConfig)`"]
+
+
+def _evaluator(found: type[Any]) -> list[str]:
+    name = getattr(found, "default_evaluator", "")
+    if isinstance(name, str):
+        return []
+    return [f"has default_evaluator = {name!r}, expected the name of an evaluator"]

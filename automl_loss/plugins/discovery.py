@@ -12,12 +12,15 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distribution, distributions
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, distributions
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from automl_loss.errors import PluginError
+from automl_loss.plugins.import_path import is_object_path
 from automl_loss.plugins.local import module_name
+from automl_loss.tolerant_metadata import strict_entry_points
 
 PluginKind = Literal["strategy", "primitive_set", "task", "evaluator", "model", "executor"]
 
@@ -41,6 +44,8 @@ ALLOWED = "AUTOLOSS_PLUGINS"
 
 _KINDS = {group: kind for kind, group in GROUPS.items()}
 LOCAL = "local"
+_FILE = "entry_points.txt"
+_UNKNOWN = "unknown"
 
 
 class LocalEntry(Protocol):
@@ -105,30 +110,167 @@ def label(kind: PluginKind) -> str:
     return kind.replace("_", " ")
 
 
+@dataclass(frozen=True)
+class Damage:
+    """A part of an installation that cannot be used; it harms nothing else.
+
+    Args:
+        package: name of the distribution, as far as it can be read.
+        version: of the distribution, or `unknown`.
+        text: what is wrong, with place and remedy.
+        plugins: whether plugins of automl-loss are left out for it.
+    """
+
+    package: str
+    version: str
+    text: str
+    plugins: bool
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The installed plugins, and what of the installation cannot be used.
+
+    Args:
+        plugins: those that `AUTOLOSS_PLUGINS` allows, by kind, name and package.
+        damages: in the order of the path.
+    """
+
+    plugins: tuple[Plugin, ...]
+    damages: tuple[Damage, ...]
+
+
 def installed_plugins() -> list[Plugin]:
     """List the plugins of installed packages that `AUTOLOSS_PLUGINS` allows, by kind, name and package.
 
     A distribution that is on the path twice (installed, and seen from its checkout, say) counts once: the
-    copy that Python would import. One whose metadata cannot be read is left out with a warning.
+    copy that Python would import. What cannot be read is left out with a warning; see `survey`.
+    """
+    found = survey()
+    warn_of(found.damages)
+    return list(found.plugins)
+
+
+def warn_of(damages: Iterable[Damage]) -> None:
+    """Warn of plugins that are left out."""
+    for damage in damages:
+        if damage.plugins:
+            warnings.warn(damage.text, stacklevel=3)
+
+
+def survey() -> Survey:
+    """Look at every installed distribution, import none, and tell plugins from damages.
+
+    A distribution whose files cannot be read or parsed, or that has no name, offers nothing; of one with an entry
+    point that names no class, or whose name no recipe can write, the others count.
     """
     allowed = _allowed()
     found: dict[str, set[Plugin]] = {}
+    damages: list[Damage] = []
+    places: dict[str, str] = {}
     for each in distributions():
-        if "automl_loss." not in (each.read_text("entry_points.txt") or ""):
-            continue
         try:
-            package = _normal(each.metadata["Name"])
-            if package not in found and (allowed is None or package in allowed):
-                found[package] = set(_plugins_of(package, distribution(package)))
-        except Exception as error:  # metadata is a text file that anyone may have written
-            warnings.warn(
-                f"the plugins of {getattr(each, '_path', each)} are left out, since its metadata cannot be "
-                f"read ({type(error).__name__}: {error}); install the package again.",
-                stacklevel=2,
-            )
+            entries = [entry for entry in _entry_points(each) if entry.group in _KINDS]
+            if not entries:
+                continue
+            where, name, version = _facts(each)
+            if name is None:
+                raise ValueError("its metadata gives no name")
+        except Exception as error:  # files that anyone may have written
+            damages.append(_unreadable(each, error))
+            continue
+        package = _normal(name)
+        if allowed is not None and package not in allowed:
+            continue
+        if package in found:
+            if _printable(where) != places[package]:
+                damages += _shadowed(package, version, where, places[package], found[package], entries)
+            continue
+        source = _imported_copy(package, each)
+        places[package], _, version = _facts(source)
+        try:
+            plugins, bad = _plugins_of(package, version, _entry_points(source), places[package])
+        except Exception as error:
+            damages.append(_unreadable(source, error))
+            continue
+        found[package] = set(plugins)
+        damages += bad
     order = list(GROUPS)
-    plugins = [plugin for of_package in found.values() for plugin in of_package]
-    return sorted(plugins, key=lambda p: (order.index(p.kind), p.name, p.package, p.target))
+    listed = [plugin for of_package in found.values() for plugin in of_package]
+    listed.sort(key=lambda p: (order.index(p.kind), p.name, p.package, p.target))
+    return Survey(tuple(listed), tuple(damages))
+
+
+def _entry_points(source: Distribution) -> list[EntryPoint]:
+    """Return the entry points of a distribution.
+
+    Raises:
+        Exception: the file is there and cannot be read, or is not of the format.
+    """
+    file = getattr(source, "_path", None)
+    if source.read_text(_FILE) is None:
+        if file is not None and (file / _FILE).exists():
+            raise OSError(f"{_FILE} is no file that this user may read")
+        return []
+    return list(strict_entry_points(source))
+
+
+def _facts(source: Distribution) -> tuple[str, str | None, str]:
+    """Return where a distribution's metadata lie, its name if it has one, and its version."""
+    where = _printable(str(getattr(source, "_path", source)))
+    try:
+        metadata: Any = source.metadata
+        name, version = metadata.get("Name"), metadata.get("Version")
+    except Exception:  # a text file that anyone may have written
+        name, version = None, None
+    name = name if name is not None and name.strip() else None
+    return where, name, _printable(version.strip()) if version and version.strip() else _UNKNOWN
+
+
+def _imported_copy(package: str, seen: Distribution) -> Distribution:
+    """Return the copy of a distribution that Python would import; the one seen where it is found by no name."""
+    try:
+        return distribution(package)
+    except PackageNotFoundError:
+        return seen
+
+
+def _unreadable(source: Distribution, error: Exception) -> Damage:
+    where, name, version = _facts(source)
+    package = _printable(name or Path(where).name.partition("-")[0] or _UNKNOWN)
+    try:
+        plugins = "automl_loss." in (source.read_text(_FILE) or "")
+    except Exception:  # then nobody knows what it would offer
+        plugins = True
+    said = f"{type(error).__name__}: {error}".rstrip(".")
+    return Damage(
+        package,
+        version,
+        f"the {'plugins' if plugins else 'entry points'} of {package} {version} in {where} are left out, since its "
+        f"metadata cannot be read ({_printable(said)}); install the package again.",
+        plugins,
+    )
+
+
+def _shadowed(
+    package: str, version: str, where: str, other: str, known: set[Plugin], entries: Sequence[EntryPoint]
+) -> list[Damage]:
+    """Say that a second distribution of a name does not count, where it would offer other plugins."""
+    offered = {(_KINDS[entry.group], entry.name, entry.value) for entry in entries}
+    if offered == {(plugin.kind, plugin.name, plugin.target) for plugin in known}:
+        return []
+    return [
+        Damage(
+            package,
+            version,
+            f"the plugins of {package} {version} in {where} do not count, since Python imports the package of that "
+            f"name in {other}; uninstall one of them.",
+            plugins=False,
+        )
+    ]
 
 
 def local_plugins(entries: Sequence[LocalEntry]) -> list[Plugin]:
@@ -196,12 +338,38 @@ def _missing(kind: PluginKind, name: str, known: Sequence[Plugin]) -> str:
     return " ".join(sentences)
 
 
-def _plugins_of(package: str, source: Distribution) -> list[Plugin]:
-    return [
-        Plugin(_KINDS[entry.group], entry.name, package, source.version, entry.value)
-        for entry in source.entry_points
-        if entry.group in _KINDS
-    ]
+def _plugins_of(
+    package: str, version: str, entries: Sequence[EntryPoint], where: str
+) -> tuple[list[Plugin], list[Damage]]:
+    """Return a distribution's plugins, and its entry points that can be none."""
+    plugins, damages = [], []
+    for entry in entries:
+        if entry.group not in _KINDS:
+            continue
+        wrong = _wrong(entry)
+        if wrong is None:
+            plugins.append(Plugin(_KINDS[entry.group], entry.name, package, version, entry.value))
+            continue
+        text = (
+            f"the {label(_KINDS[entry.group])} {entry.name!r} of {package} {version} in {where} is left out: {wrong}; "
+            f"install another version of the package."
+        )
+        damages.append(Damage(package, version, text, plugins=True))
+    return plugins, damages
+
+
+def _wrong(entry: EntryPoint) -> str | None:
+    """Return why an entry point can be no plugin, or `None`."""
+    if not entry.name or not entry.name.isprintable() or ":" in entry.name:
+        return "its name must be printable and without a colon, so that a recipe can write it"
+    if is_object_path(entry.value.partition("[")[0].strip()):
+        return None
+    return f"its target is {entry.value!r}, and 'module:Class' is expected"
+
+
+def _printable(text: str) -> str:
+    """Return a text without the characters that would act on a terminal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _allowed() -> set[str] | None:

@@ -67,7 +67,8 @@ class Evaluator(ABC):
     """Computes an outcome for every candidate of a generation.
 
     It runs in the main process and sees the whole generation after the core's filters. Laws: outcomes come in
-    the order of the candidates, one each; a bad loss is an outcome, never an exception.
+    the order of the candidates, one each; a bad loss is an outcome, never an exception; networks are trained at
+    learning rates above 0; settings of the process stay as they are.
     """
 
     plugin_api: ClassVar[int] = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +24,19 @@ from automl_loss.plugins.discovery import (
     ALLOWED,
     LOCAL,
     SHIPPED,
+    Damage,
     LocalEntry,
     Plugin,
     PluginKind,
-    installed_plugins,
+    Survey,
     local_plugins,
     settle,
+    survey,
+    warn_of,
 )
+from automl_loss.plugins.import_path import hidden_by_standard_library, local_problem
 from automl_loss.plugins.local_code import check_local_code
+from automl_loss.plugins.process_state import kept
 from automl_loss.plugins.time_limit import import_limit, time_limit
 
 _log = logging.getLogger(__name__)
@@ -77,6 +83,7 @@ class Registry:
 
     Args:
         local: the plugins that a recipe names by path.
+        warn: whether to warn of installed plugins that are left out; `damages` has them in any case.
 
     Example:
         >>> registry = Registry()
@@ -86,13 +93,26 @@ class Registry:
         (100,)
     """
 
-    def __init__(self, local: Sequence[LocalEntry] = ()) -> None:
+    def __init__(self, local: Sequence[LocalEntry] = (), *, warn: bool = True) -> None:
         self._local = local_plugins(local)
+        self._warn = warn
         self._loaded: dict[Plugin, LoadedPlugin] = {}
 
     @cached_property
+    def _survey(self) -> Survey:
+        found = survey()
+        if self._warn:
+            warn_of(found.damages)
+        return found
+
+    @property
     def _all(self) -> list[Plugin]:
-        return [*installed_plugins(), *self._local]
+        return [*self._survey.plugins, *self._local]
+
+    @property
+    def damages(self) -> tuple[Damage, ...]:
+        """What of the installation cannot be used; nothing is imported."""
+        return self._survey.damages
 
     def plugins(self, kind: PluginKind | None = None) -> list[Plugin]:
         """Return all plugins, or those of a kind; nothing is imported."""
@@ -157,20 +177,24 @@ def load_file(path: str) -> Any:
     """
     check_local_code(path)
     file = path.rpartition(":")[0]
-    if not Path(file).is_file():
-        raise PluginError(f"{path} cannot be imported: there is no file {file}.")
+    problem = local_problem(path)
+    if problem or not Path(file).is_file():
+        raise PluginError(f"{path} cannot be imported: {problem or f'there is no file {file}.'}")
     # The kind does not matter for importing.
     return _imported(Plugin("strategy", path, LOCAL, "", path), f"{path} cannot be imported")
 
 
 def _imported(plugin: Plugin, failed: str) -> Any:
     """Import the object at a plugin's target; an import that takes long is logged, and ended in the end."""
+    problem = local_problem(plugin.target) if plugin.is_local else ""
+    if problem:
+        raise PluginError(f"{failed}: {problem}")
     importlib.invalidate_caches()
     telling = threading.Timer(_LONG, _log.warning, [f"still importing {plugin}; Ctrl-C gives up"])
     telling.daemon = True
     telling.start()
     try:
-        with time_limit(import_limit()):
+        with time_limit(import_limit()), kept(str(plugin)):
             return _Single(plugin.entry_point).found
     except KeyboardInterrupt:
         raise
@@ -212,14 +236,43 @@ def _remedy(plugin: Plugin, error: BaseException) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     own = plugin.entry_point.value.partition(":")[0]
     if plugin.is_local:
-        if isinstance(error, FileNotFoundError):
-            return "Correct `path`; it is relative to the recipe."
-        if missing and not f"{own}.".startswith(f"{missing}."):
-            return f"Install what provides the module {missing!r}."
-        return f"Mend {plugin.target.rpartition(':')[0]}."
+        return _local_remedy(plugin, error, missing, own)
     if plugin.package == SHIPPED:
         return f"Install {SHIPPED} again; it lacks something."
     rest = f"or leave {plugin.package} out: only the packages listed in {ALLOWED} count"
     if missing and not f"{own}.".startswith(f"{missing}."):
         return f"Install what provides the module {missing!r}, {rest}."
     return f"Install another version of {plugin.package}, {rest}."
+
+
+def _local_remedy(plugin: Plugin, error: BaseException, missing: str | None, own: str) -> str:
+    file = plugin.target.rpartition(":")[0]
+    if isinstance(error, OSError) and not Path(file).is_file():
+        return "Correct `path`; it names a Python file, relative to the recipe."
+    if missing and not f"{own}.".startswith(f"{missing}."):
+        return f"Install what provides the module {missing!r}."
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return (
+            f"A file that is named by path belongs to no package: in {file} import what lies beside it without the "
+            f"dots, or name it as 'package.module:Class'."
+        )
+    if missing:
+        return (
+            f"Correct `path`: there is no such module; './{own.rpartition('.')[2]}.py:Class' names a file."
+            f"{hidden_by_standard_library(own)}"
+        )
+    if isinstance(error, AttributeError):
+        hidden = "" if file.endswith(".py") else hidden_by_standard_library(own)
+        return f"Mend {file}, or correct `path`: {_classes_of(plugin.entry_point.module)}{hidden}"
+    return f"Mend {file}."
+
+
+def _classes_of(module: str) -> str:
+    """Say which classes a module defines, to choose from."""
+    there = sys.modules.get(module)
+    names = [
+        name
+        for name, value in vars(there).items()
+        if isinstance(value, type) and value.__module__ == module and not name.startswith("_")
+    ] if there is not None else []  # fmt: skip
+    return f"the module defines {', '.join(names[:10]) or 'no class'}."

@@ -41,17 +41,26 @@ def file_of(name: str) -> Path:
     return Path(os.fsdecode(re.sub(rb"_([0-9a-f]{2})", lambda code: bytes([int(code[1], 16)]), quoted)))
 
 
+_NAME = re.compile(rf"{re.escape(__name__)}\.([A-Z])?(_[0-9a-f]{{2}}|[A-Za-z0-9])+")
+"""Names of files' modules. A path is absolute, so the name has its slashes; `local.helper` is no file."""
+
+
 class _Loader(SourceFileLoader):
     """Runs a file as `python file.py` would: modules in its folder can be imported."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the file with its folder at the front of `sys.path`."""
         folder = str(Path(self.path).parent)
+        # As in a script, there is no package for a relative import, which else would look among automl-loss's own.
+        # Python would warn of a spec that says otherwise.
+        spec, module.__package__, module.__spec__ = module.__spec__, "", None
         sys.path.insert(0, folder)
         try:
             super().exec_module(module)
         finally:
-            sys.path.remove(folder)
+            module.__spec__ = spec
+            if folder in sys.path:  # the file may have changed the path itself
+                sys.path.remove(folder)
 
 
 class _Finder(MetaPathFinder):
@@ -61,7 +70,7 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of the module's file, or `None` for a module outside this package."""
-        if not fullname.startswith(f"{__name__}."):
+        if not _NAME.fullmatch(fullname):
             return None
         file = str(file_of(fullname))
         return spec_from_file_location(fullname, file, loader=_Loader(fullname, file))

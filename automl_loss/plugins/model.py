@@ -16,8 +16,9 @@ class ModelFactory(ABC):
 
     They draw from torch's global generator, which the engine seeds and restores.
 
-    Laws: same seed -> same parameters; the network maps `(batch, *input_shape)` to `(batch, output_dim)` raw
-    outputs, without softmax or sigmoid.
+    Laws: same seed -> same architecture and parameters, all of which have their shapes; the network maps
+    `(batch, *input_shape)` to one `(batch, output_dim)` tensor of finite raw outputs with a gradient, without softmax
+    or sigmoid. A run tries it on two training rows before the search.
     """
 
     plugin_api: ClassVar[int] = 1

@@ -71,6 +71,8 @@ _ADVICE = {
 class Outcome:
     """Result of evaluating one candidate.
 
+    Numpy scalars are accepted for numbers, and the search turns them into Python's; tensors are refused.
+
     Args:
         id: the candidate's id.
         status: how it ended.

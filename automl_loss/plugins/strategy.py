@@ -25,9 +25,11 @@ class SearchStrategy(ABC):
         1. Same seed and same tells -> same asks. A run is resumed by replaying the recorded outcomes, so a
            strategy writes no checkpoint and draws randomness from `rng` alone.
         2. `ask` returns `[]` when the strategy is done, and only then.
-        3. Candidate ids are new and increase by one, from 1.
+        3. Candidate ids are new and increase by one, from 1. Parents are ids; overrides are those of `Candidate`.
         4. `tell` accepts outcomes of every status.
         5. Two instances share no state.
+        6. Global random states, torch's defaults and other settings of the process stay as they are; what a plugin
+           changes of them is put back with a warning.
 
     Args:
         config: the validated `Config` of the class.

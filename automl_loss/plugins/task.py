@@ -97,7 +97,10 @@ class Task(ABC):
     reached by retraining alone.
 
     Laws: the three splits are disjoint and depend on `seed` alone; scalers are fitted on training rows;
-    nothing is fetched at import.
+    nothing is fetched at import; global random states and settings of the process stay as they are.
+
+    A run checks all three splits before the search: types, shapes, finiteness, and by digests of rows that they share
+    no more of them than chance gives (test rows are made for this check, and nothing but counts is taken from them).
     """
 
     plugin_api: ClassVar[int] = 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from automl_loss.engine.settings import StopRule, TrainingSettings, TuningSettings
 from automl_loss.plugins.discovery import PluginKind
+from automl_loss.plugins.import_path import local_problem
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -97,7 +98,17 @@ class LocalPlugin(Section):
 
     kind: PluginKind
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="the name recipes use")
-    path: str = Field(pattern=r"^.+:[A-Za-z_]\w*$", description="./mine.py:Mine or package.module:Mine")
+    path: str = Field(
+        description="./mine.py:Mine or package.module:Mine", json_schema_extra={"pattern": "^.+:[^:]+$"}
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _names_a_class(cls, path: str) -> str:
+        problem = local_problem(path)
+        if problem:
+            raise ValueError(problem)
+        return path
 
 
 class General(Section):

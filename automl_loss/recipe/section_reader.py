@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from automl_loss.errors import AutolossError, PluginError, RecipeError
 from automl_loss.plugins.discovery import LOCAL, Plugin, PluginKind
 from automl_loss.plugins.import_object import import_object
+from automl_loss.plugins.import_path import is_object_path, module_problem
 from automl_loss.plugins.local_code import check_local_code
 from automl_loss.plugins.task import Task
 from automl_loss.recipe.document import Document
@@ -139,10 +140,12 @@ class SectionReader:
             self._fault(path, f"expected text, got {describe(data[given[0]])}.")
         elif given[0] == "name":
             return data["name"], None
-        elif is_import_path(data["import"]):
+        elif is_object_path(data["import"]):
             return None, data["import"]
         else:
-            self._fault(path, f"expected 'package.module:Object', got {describe(data['import'])}.")
+            wrong = module_problem(data["import"].partition(":")[0]) if ":" in data["import"] else ""
+            hint = f" {wrong[0].upper()}{wrong[1:]}." if wrong else ""
+            self._fault(path, f"expected 'package.module:Object', got {describe(data['import'])}.{hint}")
         return None, None
 
     def _refused(self, path: KeyPath, import_path: str) -> bool:
@@ -187,17 +190,6 @@ def _bad_defaults(config: type[BaseModel], plain: dict[str, Any], given: dict[st
             for each in details
         ]
     return []
-
-
-def is_import_path(text: str) -> bool:
-    """Return whether a text has the form `package.module:Object`.
-
-    Example:
-        >>> is_import_path("mypackage.models:Net"), is_import_path("mypackage.models.Net")
-        (True, False)
-    """
-    module, colon, attribute = text.partition(":")
-    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
 
 
 def _import_task(import_path: str, folder: Path) -> Loaded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from automl_loss.executors.in_order import InOrderExecutor
 from automl_loss.expression import Expression, Primitive, compile_program, constant
 from automl_loss.search.from_recipe import RunObjects
+from automl_loss.search.guarded_executor import GuardedExecutor
 
 
 def notices(run: RunObjects) -> list[str]:
@@ -15,7 +16,9 @@ def notices(run: RunObjects) -> list[str]:
     by autograd, by itself; the other losses still use the kernel.
     """
     said = [sentence for engine in run.engine.parts for sentence in engine.task.notices()]
-    return list(dict.fromkeys([*said, *_not_redrawn(run), *_slow_primitives(run), *_old_executor(run)]))
+    return list(
+        dict.fromkeys([*said, *run.notices, *_not_redrawn(run), *_slow_primitives(run), *_old_executor(run)])
+    )
 
 
 def _not_redrawn(run: RunObjects) -> list[str]:
@@ -28,7 +31,8 @@ def _not_redrawn(run: RunObjects) -> list[str]:
 
 
 def _old_executor(run: RunObjects) -> list[str]:
-    if not isinstance(run.executor, InOrderExecutor):
+    executor = run.executor.inner if isinstance(run.executor, GuardedExecutor) else run.executor
+    if not isinstance(executor, InOrderExecutor):
         return []
     return [
         f"executor {run.recipe.executor.label} has plugin_api = 1, which this release still takes and the next one "

@@ -1,102 +1,27 @@
-"""Plugins under guard: what their code raises or returns amiss is told as theirs, with name, package and version."""
+"""Strategies and evaluators under guard: what they raise, return amiss or change of the process is told as theirs."""
 
 from __future__ import annotations
 
-import math
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 from automl_loss.errors import AutolossError, PluginError
-from automl_loss.losses.base import Loss
+from automl_loss.losses.problem import Problem
 from automl_loss.plugins.candidate import Candidate
-from automl_loss.plugins.contract import BASES
-from automl_loss.plugins.discovery import PluginKind, label
-from automl_loss.plugins.evaluator import Context, Evaluator, Stage
+from automl_loss.plugins.evaluator import Chunk, Context, Evaluator, Stage
 from automl_loss.plugins.executor import Failure
 from automl_loss.plugins.outcome import Outcome
+from automl_loss.plugins.process_state import Kept
 from automl_loss.plugins.strategy import SearchStrategy
 from automl_loss.plugins.time_limit import suspended, time_limit
+from automl_loss.search.candidate_check import checked_candidate, is_candidate
+from automl_loss.search.identity import GO_ON, Identity, blaming, culprit, short
+from automl_loss.search.numbers import Refused, integer
+from automl_loss.search.outcome_check import checked_outcome
 
-_MEND = "Mend or upgrade it."
-_GO_ON = "Everything so far is recorded: mend or upgrade it, then go on with --resume."
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who a plugin is, for messages.
-
-    Args:
-        kind: which kind.
-        name: as the recipe writes it.
-        cls: name of its class.
-        origin: where it comes from: `of acme 1.0`.
-        modules: where its class and those it derives from are written, the core's own left out.
-    """
-
-    kind: PluginKind
-    name: str
-    cls: str
-    origin: str
-    modules: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, kind: PluginKind, name: str, origin: str, plugin: type[Any]) -> Identity:
-        """The identity of a plugin's class."""
-        modules = {each.__module__ for each in plugin.__mro__ if each not in BASES[kind].__mro__}
-        return cls(kind, name, plugin.__name__, origin, frozenset(modules))
-
-    def __str__(self) -> str:
-        return f"{label(self.kind)} {self.cls} ({self.name!r} {self.origin})"
-
-    def fault(self, where: str, failure: BaseException | Failure, advice: str = _MEND) -> PluginError:
-        """What to raise for an exception that came out of the plugin, here or in a worker."""
-        if not isinstance(failure, Failure):
-            failure = Failure.of(failure)
-        error = failure.error
-        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
-        place = f" ({failure.place})" if failure.place else ""
-        return PluginError(f"{self} failed in {where}: {said}{place}. {advice}")
-
-    @contextmanager
-    def guard(self, where: str) -> Iterator[None]:
-        """Turn what the plugin raises in the block into its fault; errors of automl-loss pass.
-
-        Raises:
-            PluginError: the block raised another exception, `SystemExit` included.
-        """
-        try:
-            yield
-        except AutolossError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise self.fault(where, error) from error
-
-
-@contextmanager
-def blaming(suspects: Sequence[Identity], where: str) -> Iterator[None]:
-    """Turn an exception into the fault of the plugin whose code it came out of; others pass.
-
-    Args:
-        suspects: plugins at work in the block.
-        where: what they were doing.
-
-    Raises:
-        PluginError: an exception came through the code of a suspect; no error of automl-loss, which says enough.
-    """
-    try:
-        yield
-    except AutolossError:
-        raise
-    except (Exception, SystemExit) as error:
-        passed = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
-        guilty = [who for module in reversed(passed) for who in suspects if module in who.modules]
-        if guilty:
-            raise guilty[0].fault(where, error) from error
-        raise
+__all__ = ["GuardedEvaluator", "GuardedStages", "GuardedStrategy", "Identity", "blaming"]
 
 
 class GuardedStrategy:
@@ -105,6 +30,8 @@ class GuardedStrategy:
     Args:
         identity: who it is.
         strategy: makes it.
+        problem: the task's, to try losses of the plugin's own code on.
+        words: the primitive set, whose functions those losses may call.
         limit: seconds that it may take to be made, to ask and to tell; `None`: no limit.
 
     Raises:
@@ -112,9 +39,16 @@ class GuardedStrategy:
     """
 
     def __init__(
-        self, identity: Identity, strategy: Callable[[], SearchStrategy], limit: float | None = None
+        self,
+        identity: Identity,
+        strategy: Callable[[], SearchStrategy],
+        problem: Problem,
+        words: Identity | None = None,
+        limit: float | None = None,
     ) -> None:
         self.identity = identity
+        self._problem = problem
+        self._suspects = [identity] if words is None else [words, identity]
         self._generation = -1
         self._limit = limit
         with identity.guard("set-up"), time_limit(limit):
@@ -128,15 +62,26 @@ class GuardedStrategy:
         """
         self._generation += 1
         found: Any = self._told("ask", self._strategy.ask)
-        if isinstance(found, list) and all(map(_sound, found)):
-            return found
+        if isinstance(found, list) and all(map(is_candidate, found)):
+            return [self._checked(candidate) for candidate in found]
         wrong = found
         if isinstance(found, list):
-            wrong = next(each for each in found if not _sound(each))
+            wrong = next(each for each in found if not is_candidate(each))
         raise PluginError(
-            f"{self.identity} returned {'' if wrong is found else 'a list with '}{_short(wrong)} from ask; "
-            f"expected a list of candidates, each with a Loss; empty when it is done. {_GO_ON}"
+            f"{self.identity} returned {'' if wrong is found else 'a list with '}{short(wrong)} from ask; "
+            f"expected a list of candidates, each with a Loss; empty when it is done. {GO_ON}"
         )
+
+    def _checked(self, candidate: Candidate) -> Candidate:
+        with self.identity.kept():
+            try:
+                return checked_candidate(candidate, self._problem)
+            except Refused as error:
+                raise PluginError(f"{self.identity} asked for {error}. {GO_ON}") from error
+            except (Exception, SystemExit) as error:
+                guilty = culprit(error, self._suspects) or self.identity
+                where = f"the loss of candidate {short(candidate.id)}"
+                raise guilty.fault(where, error, GO_ON) from error
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         """See `SearchStrategy.tell`.
@@ -148,12 +93,12 @@ class GuardedStrategy:
 
     def _told(self, method: str, call: Callable[[], Any]) -> Any:
         try:
-            with time_limit(self._limit):
+            with time_limit(self._limit), self.identity.kept():
                 return call()
         except (Exception, SystemExit) as error:
             # An error of automl-loss, too: a text that is no expression, say, is the strategy's mistake here.
             where = f"{method} of generation {self._generation}"
-            raise self.identity.fault(where, error, _GO_ON) from error
+            raise self.identity.fault(where, error, GO_ON) from error
 
 
 class GuardedEvaluator:
@@ -164,6 +109,7 @@ class GuardedEvaluator:
     Args:
         identity: who it is.
         evaluator: makes it.
+        suspects: other plugins whose code runs in its stages: task, model, primitives.
         limit: seconds that it may take to be made, and between one result of its stages and the next; `None`: no limit.
 
     Raises:
@@ -171,9 +117,14 @@ class GuardedEvaluator:
     """
 
     def __init__(
-        self, identity: Identity, evaluator: Callable[[], Evaluator], limit: float | None = None
+        self,
+        identity: Identity,
+        evaluator: Callable[[], Evaluator],
+        suspects: Sequence[Identity] = (),
+        limit: float | None = None,
     ) -> None:
         self.identity = identity
+        self._suspects = (*suspects, identity)
         self._limit = limit
         with identity.guard("set-up"), time_limit(limit):
             self._evaluator = evaluator()
@@ -185,23 +136,24 @@ class GuardedEvaluator:
             PluginError: it raised something, or returned no list of outcomes, one for each candidate.
         """
         where = self._where(candidates[0].id, len(context.generations))
-        others = _Others()
-
-        def mapped(stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
-            return others.iterate(context.map(stage, candidates))
-
-        watched = replace(
-            context, map=mapped, report=others.watch(context.report), say=others.watch(context.say)
-        )
         try:
-            with time_limit(self._limit):
+            with time_limit(self._limit), self.identity.kept() as kept:
+                others = _Others(kept)
+
+                def mapped(stage: Stage, candidates: Sequence[Candidate]) -> Iterator[Outcome]:
+                    return others.iterate(context.map(_KeptStage(self.identity, stage), candidates))
+
+                watched = replace(
+                    context, map=mapped, report=others.watch(context.report), say=others.watch(context.say)
+                )
                 found: Any = self._evaluator.evaluate(candidates, watched)
         except AutolossError:
             raise
         except (Exception, SystemExit) as error:
             if others.raised(error):
                 raise
-            raise self.identity.fault(where, error, _GO_ON) from error
+            guilty = culprit(error, self._suspects) or self.identity
+            raise guilty.fault(where, error, GO_ON) from error
         return _checked(self.identity, where, found, candidates)
 
     @staticmethod
@@ -215,7 +167,7 @@ class GuardedEvaluator:
             first: id of its first candidate.
             generation: its number.
         """
-        return GuardedStages(self.identity, self._where(first, generation))
+        return GuardedStages(self.identity, self._where(first, generation), self._suspects)
 
 
 @dataclass(frozen=True)
@@ -225,10 +177,12 @@ class GuardedStages:
     Args:
         identity: the evaluator.
         where: what it is doing.
+        suspects: plugins whose code runs in a stage; what came out of none of them is the evaluator's fault.
     """
 
     identity: Identity
     where: str
+    suspects: Sequence[Identity] = ()
 
     def check(self, outcomes: Any, candidates: Sequence[Candidate]) -> list[Outcome]:
         """The outcomes, when there is a sound one for each candidate, in order.
@@ -243,13 +197,35 @@ class GuardedStages:
         error = failure.error
         if isinstance(error, PluginError):
             return PluginError(f"{self.identity}: {error}")
-        return error if isinstance(error, AutolossError) else self.identity.fault(self.where, failure, _GO_ON)
+        if isinstance(error, AutolossError):
+            return error
+        guilty = culprit(error, self.suspects) or self.identity
+        return guilty.fault(self.where, failure, GO_ON)
+
+
+@dataclass(frozen=True)
+class _KeptStage:
+    """A stage, wherever it runs; what it changes of the process is put back there."""
+
+    identity: Identity
+    stage: Stage
+
+    def __call__(self, chunk: Chunk) -> list[Outcome]:
+        with self.identity.kept():
+            return self.stage(chunk)
 
 
 class _Others:
-    """Remembers what was raised by others than the plugin, in calls that it made."""
+    """Remembers what was raised by others than the plugin, in calls that it made.
 
-    def __init__(self) -> None:
+    They run under the settings of the process that the plugin found.
+
+    Args:
+        kept: the stretch of the plugin's code.
+    """
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
         self._errors: list[BaseException] = []
 
     def raised(self, error: BaseException) -> bool:
@@ -277,7 +253,7 @@ class _Others:
     @contextmanager
     def _noting(self) -> Iterator[None]:
         try:
-            with suspended():
+            with suspended(), self._kept.core():
                 yield
         except (Exception, SystemExit) as error:
             self._errors.append(error)
@@ -288,29 +264,27 @@ def _checked(identity: Identity, where: str, outcomes: Any, candidates: Sequence
     """The outcomes, when there is a sound one for each candidate, in order."""
     if not isinstance(outcomes, list | tuple) or not all(isinstance(each, Outcome) for each in outcomes):
         raise PluginError(
-            f"{identity} returned {_short(outcomes)} from {where}; expected a list of outcomes. {_GO_ON}"
+            f"{identity} returned {short(outcomes)} from {where}; expected a list of outcomes. {GO_ON}"
         )
-    asked, got = [candidate.id for candidate in candidates], [outcome.id for outcome in outcomes]
+    asked, got = [candidate.id for candidate in candidates], [_id(outcome) for outcome in outcomes]
     if asked != got:
         raise PluginError(
-            f"{identity} got candidates {asked} in {where} and returned outcomes {got}; it must return one "
-            f"for each, in order. {_GO_ON}"
+            f"{identity} got candidates {asked} in {where} and returned outcomes {short(got)}; it must return one "
+            f"for each, in order. {GO_ON}"
         )
-    for outcome in outcomes:
-        finite = isinstance(outcome.fitness, Real) and math.isfinite(outcome.fitness)
-        if not (finite if outcome.status.completed else outcome.fitness is None):
-            raise PluginError(
-                f"{identity} gave candidate {outcome.id} status {outcome.status.value} and fitness "
-                f"{outcome.fitness} in {where}; evaluated and cached ones need a finite number, others None "
-                f"(a loss whose training became non-finite is diverged). {_GO_ON}"
+    try:
+        return [
+            checked_outcome(
+                outcome if type(outcome.id) is int else replace(outcome, id=number), scale_free=identity.own
             )
-    return list(outcomes)
+            for outcome, number in zip(outcomes, asked, strict=True)
+        ]
+    except Refused as error:
+        raise PluginError(f"{identity} gave {error}, in {where}. {GO_ON}") from error
 
 
-def _sound(candidate: Any) -> bool:
-    return isinstance(candidate, Candidate) and isinstance(candidate.loss, Loss)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _id(outcome: Outcome) -> Any:
+    try:
+        return integer(outcome.id, "")
+    except Refused:
+        return outcome.id

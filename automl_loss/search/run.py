@@ -21,7 +21,8 @@ from automl_loss.record.ledger import Ledger
 from automl_loss.record.recording import Recording
 from automl_loss.record.run_directory import RunDirectory
 from automl_loss.record.workers import Workers
-from automl_loss.search.from_recipe import RunObjects, chunk_size, in_time
+from automl_loss.search.from_recipe import RunObjects, chunk_size, in_time, suspects_of
+from automl_loss.search.identity import blaming
 from automl_loss.search.loop import SearchLoop, SearchState
 from automl_loss.search.notices import notices
 from automl_loss.search.progress import Callback, Progress, Stopwatch, overhead
@@ -80,7 +81,9 @@ class Run:
                 self._directory.result.unlink(missing_ok=True)
                 self._watch.resume(ledger.chunks.recall_prefix(_TIME).values())
                 try:
-                    return self._phases(ledger)
+                    # Screening, retraining and the like have no guard of their own.
+                    with blaming(suspects_of(self._recipe), "training"):
+                        return self._phases(ledger)
                 except KeyboardInterrupt:
                     self._keep_time(ledger.chunks)
                     raise

@@ -13,6 +13,8 @@ from automl_loss.expression import parse
 from automl_loss.losses.symbolic import SymbolicLoss
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.outcome import Outcome
+from automl_loss.search.numbers import Refused
+from automl_loss.search.outcome_check import checked_outcome
 from automl_loss.testing.law import Subject, law
 from automl_loss.testing.randomness import touched
 from automl_loss.testing.small import context_of, small_engines
@@ -108,6 +110,10 @@ def fitness(subject: Subject, kind: str) -> str | None:
         good = outcome.fitness is not None and math.isfinite(outcome.fitness)
         if outcome.status.completed != good:
             return f"{outcome.loss.key} is {outcome.status.value} with fitness {outcome.fitness}"
+        try:
+            checked_outcome(outcome, scale_free=True)
+        except Refused as error:
+            return f"it gave {error}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Find the global random generators that a function draws from."""
+"""Find the global random generators that a function draws from, and what else of the process it changes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from automl_loss.plugins.process_state import RANDOM_STATES, Kept
+
 
 def touched(work: Callable[[], Any], *, torch_too: bool = True) -> str | None:
-    """Call a function; return a sentence with the global generators whose state it changed, or `None`."""
+    """Call a function; return a sentence with the global generators or settings that it changed, or `None`."""
     import torch
 
     kept = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
@@ -19,9 +21,11 @@ def touched(work: Callable[[], Any], *, torch_too: bool = True) -> str | None:
     np.random.seed(2718281828)  # noqa: NPY002
     torch.manual_seed(577215664)
     before = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
+    rest = Kept("it", RANDOM_STATES)
+    rest.enter()
+    moved = []
     try:
         work()
-        moved = []
         if random.getstate() != before[0]:
             moved.append("Python's random")
         now = np.random.get_state()  # noqa: NPY002
@@ -33,4 +37,7 @@ def touched(work: Callable[[], Any], *, torch_too: bool = True) -> str | None:
         random.setstate(kept[0])
         np.random.set_state(kept[1])  # noqa: NPY002
         torch.set_rng_state(kept[2])
-    return f"the state of {' and '.join(moved)} changed" if moved else None
+        rest.leave()
+    if moved:
+        return f"the state of {' and '.join(moved)} changed"
+    return f"{' and '.join(rest.changed)} changed" if rest.changed else None

@@ -14,6 +14,8 @@ from automl_loss.losses.serialize import loss_from_json
 from automl_loss.plugins.candidate import Candidate
 from automl_loss.plugins.outcome import Outcome, Status
 from automl_loss.plugins.strategy import SearchStrategy
+from automl_loss.search.candidate_check import checked_candidate
+from automl_loss.search.numbers import Refused
 from automl_loss.testing.law import Subject, law
 from automl_loss.testing.randomness import touched
 
@@ -116,7 +118,7 @@ def check_speaks(subject: Subject) -> str | None:
 
 @law(
     "asks-candidates",
-    "`ask` returns a list of candidates, and the first one is not empty.",
+    "`ask` returns a list of candidates, whose ids, parents and overrides are numbers; the first list is not empty.",
     "Return `list[Candidate]`; `[]` says that the strategy is done, and a run would end at once.",
 )
 def asks(subject: Subject) -> str | None:
@@ -127,6 +129,11 @@ def asks(subject: Subject) -> str | None:
             return f"ask returned {found!r:.120}"
         if not found:
             return f"the first ask on a {problem.kind} problem is empty"
+        for candidate in found:
+            try:
+                checked_candidate(candidate, problem)
+            except Refused as error:
+                return f"on a {problem.kind} problem it asked for {error}"
     return None
 
 

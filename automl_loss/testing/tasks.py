@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_loss.plugins.task import Split, Task
+from automl_loss.search.leakage import look
 from automl_loss.testing.law import Subject, law
 from automl_loss.testing.randomness import touched
 
@@ -104,7 +105,9 @@ def disjoint(subject: Subject) -> str | None:
             count = sum(row in shared for row in parts[other])
             if count > _MOST_SHARED * len(parts[other]):
                 return f"{count} of {len(parts[other])} {other} rows are among the {one} rows, too"
-    return None
+    # What a run refuses, on all rows.
+    refused = next((common for common in look(_make(subject), _SEED) if common.refused), None)
+    return None if refused is None else f"there are {refused}"
 
 
 @law(

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
 
+from automl_loss.cli import main
+from automl_loss.cli.doctor import check_plugins
 from automl_loss.errors import PluginError
-from automl_loss.plugins.discovery import GROUPS, Plugin, installed_plugins, settle
+from automl_loss.plugins.discovery import GROUPS, Plugin, installed_plugins, settle, survey
 
 ROOT = Path(__file__).parents[2]
 EXPLODES = "raise AssertionError('imported')"
@@ -72,6 +78,87 @@ def test_a_package_whose_metadata_cannot_be_read_is_left_out_with_a_warning(inst
         found = installed_plugins()
     assert "acme" not in {plugin.package for plugin in found}
     assert "automl-loss" in {plugin.package for plugin in found}
+
+
+def write(site: Path, name: str, metadata: str | bytes | None, entry_points: str | bytes) -> None:
+    info = site / name
+    info.mkdir()
+    for file, text in (("METADATA", metadata), ("entry_points.txt", entry_points)):
+        if text is not None:
+            (info / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+SOUND = "Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n"
+ENTRY = "[automl_loss.tasks]\nx = acme:X\n"
+DAMAGES = {
+    "no-equals-sign": (SOUND, "[automl_loss.tasks]\nno equals sign\n", "acme 1.0", True),
+    "not-utf-8": (SOUND, b"[automl_loss.tasks]\nx = \xff:X\n", "acme 1.0", True),
+    "no-name": ("Metadata-Version: 2.1\nVersion: 1.0\n", ENTRY, "acme 1.0", True),
+    "no-metadata": (None, ENTRY, "acme unknown", True),
+    "metadata-not-utf-8": (b"Name: \xff\xfe\n", ENTRY, "acme unknown", True),
+    "empty-metadata": ("", ENTRY, "acme unknown", True),
+    "no-attribute": (SOUND, "[automl_loss.tasks]\nx = acme\n", "'x' of acme 1.0", True),
+    "hyphen-in-the-module": (SOUND, "[automl_loss.tasks]\nx = my-acme:X\n", "'x' of acme 1.0", True),
+    "two-colons": (SOUND, "[automl_loss.tasks]\nx = acme:X:Y\n", "'x' of acme 1.0", True),
+    "empty-target": (SOUND, "[automl_loss.tasks]\nx = :\n", "'x' of acme 1.0", True),
+    "colon-in-the-name": (SOUND, "[automl_loss.tasks]\na:b = acme:X\n", "'a:b' of acme 1.0", True),
+    "escape-in-the-name": (SOUND, "[automl_loss.tasks]\n\x1b[31m = acme:X\n", "of acme 1.0", True),
+    "of-another-purpose": (SOUND, "[console_scripts]\nno equals sign\n", "acme 1.0", False),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_distribution_is_named_and_harms_no_other(install, site, capsys, damage: str) -> None:
+    metadata, entry_points, named, plugins = DAMAGES[damage]
+    write(site, "acme-1.0.dist-info", metadata, entry_points)
+    install("sound", {"tasks": {"y": "sound:Y"}})
+    found = survey()
+    assert [plugin.name for plugin in found.plugins if plugin.package == "sound"] == ["y"]
+    assert not [plugin for plugin in found.plugins if plugin.package == "acme"]
+    (told,) = (each for each in found.damages if "acme" in str(each))
+    assert named in str(told)
+    assert str(told).isprintable()
+    assert "install" in str(told)
+    assert told.plugins is plugins
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert {plugin.package for plugin in installed_plugins()} >= {"sound", "automl-loss"}
+    assert len(caught) == plugins
+    # Every other package asks importlib.metadata for entry points, too.
+    assert "y" in importlib.metadata.entry_points(group="automl_loss.tasks").names
+    assert main(["plugins", "list", "task"]) == 0
+    said = capsys.readouterr()
+    assert "sound:Y" in said.out
+    assert said.err.count("warning: ") == 1
+    assert any("acme" in finding.text for finding in check_plugins() if finding.subject == "package")
+
+
+def test_of_an_entry_point_that_names_nothing_the_packages_others_count(site) -> None:
+    write(site, "acme-1.0.dist-info", SOUND, "[automl_loss.tasks]\nx = acme\ny = acme:Y\n")
+    assert [plugin.name for plugin in survey().plugins if plugin.package == "acme"] == ["y"]
+
+
+def test_a_version_that_is_missing_is_unknown(site) -> None:
+    write(site, "acme-1.0.dist-info", "Metadata-Version: 2.1\nName: acme\n", ENTRY)
+    assert [p.version for p in survey().plugins if p.package == "acme"] == ["unknown"]
+
+
+def test_two_distributions_of_one_name_are_told_and_the_imported_one_counts(install, site) -> None:
+    install("acme", {"tasks": {"a": "acme:A"}}, version="1.0")
+    install("acme", {"tasks": {"b": "acme:B"}}, version="2.0")
+    found = survey()
+    assert len([plugin for plugin in found.plugins if plugin.package == "acme"]) == 1
+    (told,) = found.damages
+    assert "do not count, since Python imports the package of that name" in str(told)
+    assert not told.plugins
+
+
+def test_a_damaged_distribution_stops_no_command(site) -> None:
+    write(site, "acme-1.0.dist-info", SOUND, "[automl_loss.tasks]\nno equals sign\n")
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    program = "import automl_loss.recipe, torch, numba, pydantic; print('fine')"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout == "fine\n", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,10 @@ def garble_outputs(directory: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "journal": (lambda d: flip(d / "journal.log"), "journal.log: line 6: this record does not match its checksum"),
+    "journal": (
+        lambda d: flip(d / "journal.log"),
+        "journal.log: line 6: this record does not match its checksum",
+    ),
     "torn journal": (
         lambda d: (d / "journal.log").write_bytes((d / "journal.log").read_bytes()[:-9]),
         "the line was not written to its end",
@@ -49,7 +52,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "outputs": (garble_outputs, "does not match its digest"),
     "result": (lambda d: (d / "result.json").write_text("{"), "result.json: cannot be read"),
     "best loss": (lambda d: (d / "best_loss.json").write_text("[]"), "best_loss.json: cannot be read"),
-    "leaderboard": (lambda d: (d / "leaderboard.csv").write_text("id\n1\n"), "leaderboard.csv: cannot be read"),
+    "leaderboard": (
+        lambda d: (d / "leaderboard.csv").write_text("id\n1\n"),
+        "leaderboard.csv: cannot be read",
+    ),
     "half a file": (lambda d: (d / ".result.json.4711.tmp").write_text("{"), "half written by a process"),
 }
 

@@ -48,7 +48,9 @@ def test_the_code_that_a_recipe_names_is_listed_without_importing_it(
 
 
 def test_a_run_that_was_started_here_is_trusted_and_a_strangers_is_not(run: Path) -> None:
-    with pytest.raises(RecipeError, match=r"run: its recipe runs code.*mine\.py:Mine, mine:cost, nets:Net.*--trust"):
+    with pytest.raises(
+        RecipeError, match=r"run: its recipe runs code.*mine\.py:Mine, mine:cost, nets:Net.*--trust"
+    ):
         require_trust(run, RECIPE, trust=False)
     require_trust(run, RECIPE, trust=True)
     mark_started(run, RECIPE)

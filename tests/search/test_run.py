@@ -13,8 +13,19 @@ import yaml
 from support.recipes import tiny
 
 from autoloss_tasks.sklearn_tasks import Wine
-from automl_loss import NoValidCandidateError, PluginError, Progress, RecipeError, Result, load_loss, run
+from automl_loss import (
+    NoValidCandidateError,
+    PluginError,
+    Progress,
+    RecipeError,
+    Result,
+    Task,
+    load_loss,
+    run,
+)
 from automl_loss.engine.engine import Engine
+from automl_loss.search import from_recipe
+from automl_loss.search.leakage import Common, look
 from automl_loss.search.progress import OVERHEAD, STAGES
 
 KEYS = {
@@ -108,10 +119,20 @@ def test_progress_tells_of_every_stage_and_ends_with_the_verdict(
     assert [p.generation for p in seen if p.generation_done] == [0, 1, 2]
 
 
-def test_test_rows_are_reached_once_and_after_every_choice(
+def test_test_rows_are_reached_once_after_every_choice_and_before_that_for_their_digests_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
+
+    def watched_look(task: Task, seed: int) -> list[Common]:
+        events.append("look")
+        found = look(task, seed)
+        # Counts alone come out of it.
+        assert all(type(value) in (str, int, float) for common in found for value in vars(common).values())
+        events.append("looked")
+        return found
+
+    monkeypatch.setattr(from_recipe, "look", watched_look)
     original_test, original_train = Wine.test, Engine.train
 
     def watched_test(self: Wine, seed: int) -> Any:
@@ -125,6 +146,8 @@ def test_test_rows_are_reached_once_and_after_every_choice(
     monkeypatch.setattr(Wine, "test", watched_test)
     monkeypatch.setattr(Engine, "train", watched_train)
     run(tiny(), directory=tmp_path / "run")
+    assert events[:3] == ["look", "test", "looked"]
+    events = events[3:]
     assert events.count("test") == 1
     reached = events.index("test")
     assert "train" in events[:reached]
@@ -157,15 +180,36 @@ def test_finalists_on_rows_drawn_anew_are_trained_on_no_row_of_the_test_split_an
     assert result.data["test"]["learned"]["mean"] is not None
 
 
-def test_a_task_without_test_rows_can_be_searched_up_to_retraining(
+def test_a_task_without_test_rows_is_refused_before_the_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(self: Wine, seed: int) -> Any:
-        raise AssertionError("the search reached for the test rows")
+        raise AssertionError("there are none")
 
     monkeypatch.setattr(Wine, "test", none)
+    with pytest.raises(
+        PluginError, match="failed in the making of its test rows: AssertionError: there are none"
+    ):
+        run(tiny(), directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_whose_test_rows_are_gone_meanwhile_ends_after_every_choice_and_names_the_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = Wine.test, []
+
+    def once(self: Wine, seed: int) -> Any:
+        calls.append(seed)
+        if len(calls) > 1:
+            raise AssertionError("the search reached for the test rows")
+        return original(self, seed)
+
+    monkeypatch.setattr(Wine, "test", once)
     seen: list[str] = []
-    with pytest.raises(AssertionError, match="reached for the test rows"):
+    with pytest.raises(
+        PluginError, match=r"task Wine .* AssertionError: the search reached for the test rows"
+    ):
         run(tiny(), lambda progress: seen.append(progress.stage), directory=tmp_path / "run")
     assert "retraining_rate" in seen
     assert "retraining" not in seen

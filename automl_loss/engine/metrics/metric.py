@@ -16,6 +16,7 @@ from automl_loss.engine.metrics.names import METRICS, check_metric, is_import_pa
 from automl_loss.errors import EvaluationError, RecipeError
 from automl_loss.losses.problem import Kind, Problem
 from automl_loss.plugins.import_object import import_object
+from automl_loss.plugins.process_state import kept
 
 _ROW_MEANS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "error": classification.error,
@@ -157,8 +158,10 @@ class _UserFunction:
         results = []
         for each in raw:
             try:
-                results.append(float(function(each, target)))
-            except Exception as error:
+                with kept(f"metric {self.path!r}"):
+                    # Copies: rows and outputs are looked at again.
+                    results.append(_number(function(each.clone(), target.clone())))
+            except (Exception, SystemExit) as error:
                 raise EvaluationError(
                     f"metric {self.path!r} failed on raw outputs of shape {tuple(each.shape)} and targets "
                     f"of shape {tuple(target.shape)}: {type(error).__name__}: {error}. "
@@ -167,9 +170,16 @@ class _UserFunction:
         return torch.tensor(results, dtype=torch.float64, device=raw.device)
 
 
+def _number(value: Any) -> float:
+    """Return a metric's result as a number; a text or a truth value is none."""
+    if isinstance(value, str | bytes | bool):
+        raise TypeError(f"it returned {value!r:.80}")
+    return float(value)
+
+
 @cache
 def _load(path: str, folder: Path | None) -> Callable[[Tensor, Tensor], Any]:
-    found = import_object(path, folder)
+    found = import_object(path, folder, key="task.metric")
     if not callable(found):
         raise RecipeError(
             f"metric: {path!r} is a {type(found).__name__}; expected a function of (raw, target) "

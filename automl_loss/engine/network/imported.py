@@ -63,7 +63,7 @@ class ImportedModel(ModelFactory):
         from torch import nn
 
         path: str = self.config.path
-        found = import_object(path, self._folder)
+        found = import_object(path, self._folder, key="model.import")
         if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
             kind = "class" if isinstance(found, type) else type(found).__name__
             raise RecipeError(
@@ -72,7 +72,7 @@ class ImportedModel(ModelFactory):
         options = self._options(found, input_shape, output_dim)
         try:
             module = found(**options)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise EvaluationError(f"model {path!r} failed with options {options}: {_said(error)}") from error
         if not isinstance(module, nn.Module):
             raise EvaluationError(f"model {path!r} gave a {type(module).__name__}, not a torch.nn.Module.")
@@ -111,7 +111,7 @@ def _probe(module: nn.Module, path: str, input_shape: tuple[int, ...], output_di
     try:
         with torch.no_grad():
             raw = module(rows)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EvaluationError(
             f"model {path!r} failed on inputs of shape {tuple(rows.shape)}, two rows of the task: "
             f"{_said(error)}"
@@ -126,5 +126,5 @@ def _probe(module: nn.Module, path: str, input_shape: tuple[int, ...], output_di
         )
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

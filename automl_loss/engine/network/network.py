@@ -15,7 +15,7 @@ from automl_loss.engine._random import seeded
 from automl_loss.engine.data.rows import Rows
 from automl_loss.engine.network._attention import plain_attention
 from automl_loss.engine.network.layers import Layers
-from automl_loss.errors import EvaluationError
+from automl_loss.errors import AutolossError, NetworkError
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.model import ModelFactory
 
@@ -103,7 +103,7 @@ class Network:
             self._module = self._build()
         parameters = {n: p for n, p in self._module.named_parameters() if p.requires_grad}
         if not parameters:
-            raise EvaluationError(
+            raise NetworkError(
                 f"model {type(self._module).__name__} has no parameters that require a gradient; none can be trained."
             )
         self._shapes = {name: tuple(value.shape) for name, value in parameters.items()}
@@ -127,19 +127,51 @@ class Network:
         Returns:
             Whether several networks can be batched (torch.vmap has no rule for recurrent layers, say), and whether
             training draws random numbers (dropout).
+
+        Raises:
+            NetworkError: it cannot be trained: it fails, or gives no finite outputs with a gradient.
         """
+        try:
+            return self._probe(x)
+        except AutolossError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise NetworkError(
+                f"model {type(self._module).__name__} failed on {len(x)} training rows of shape {tuple(x.shape[1:])}: "
+                f"{' '.join(f'{type(error).__name__}: {error}'.split())}"
+            ) from error
+
+    def _probe(self, x: Tensor) -> tuple[bool, bool]:
+        name = type(self._module).__name__
         pair = self.initial(0).expand(2)
         single = self.initial(0)
-        self._widest = self._widest_activation(single, x)
+        self._check_initial(pair.row(0), single)
+        self._widest = self._widest_activation(single, x.clone())
 
         def outputs(state: State, seed: int) -> Tensor:
             leaves = self.leaves(state.theta)
             with seeded(seed, self.device):
-                raw = self.forward(leaves, state.clone().buffers, x, shared=True, train=True)
+                raw = self.forward(leaves, state.clone().buffers, x.clone(), shared=True, train=True)
+            if not raw.requires_grad:
+                raise NetworkError(
+                    f"model {name} gave outputs that have no gradient; compute them from its parameters by torch, "
+                    f"without `detach`, `no_grad` or numpy."
+                )
             torch.autograd.grad(raw.sum(), leaves, allow_unused=True)
             return raw.detach()
 
-        random = not torch.equal(outputs(single, 0), outputs(single, 1))
+        first = outputs(single, 0)
+        if first.shape[1] != len(x):
+            raise NetworkError(
+                f"model {name} gave outputs of shape {tuple(first.shape[1:])} for {len(x)} rows; expected "
+                f"({len(x)}, {self._problem.output_dim})."
+            )
+        if not bool(torch.isfinite(first).all()):
+            raise NetworkError(
+                f"model {name} gave outputs that are not finite on the first {len(x)} training rows at its initial "
+                f"parameters; check its initialisation and divisions."
+            )
+        random = not torch.equal(first, outputs(single, 1))
         # Dropout masks depend on the memory layout, and must be functions of the seed alone.
         convolutional = any(isinstance(module, nn.Conv2d) for module in self._module.modules())
         self._channels_last = convolutional and not random
@@ -149,15 +181,40 @@ class Network:
             return False, random
         return True, random
 
+    def _check_initial(self, one: State, again: State) -> None:
+        """Check that a seed stands for one network."""
+        if not torch.equal(torch.nan_to_num(one.theta), torch.nan_to_num(again.theta)):
+            raise NetworkError(
+                f"model {type(self._module).__name__} has other initial parameters when it is built again under one "
+                f"seed; draw them from torch's global generator, as torch.nn.init does."
+            )
+        if not bool(torch.isfinite(again.theta).all()):
+            raise NetworkError(
+                f"model {type(self._module).__name__} has initial parameters that are not finite; check its "
+                f"initialisation."
+            )
+
     def _build(self) -> nn.Module:
         module = self._factory.build(self._problem.input_shape, self._problem.output_dim)
-        return module.to(device=self.device, dtype=self.dtype)
+        try:
+            return module.to(device=self.device, dtype=self.dtype)
+        except (RuntimeError, NotImplementedError) as error:
+            raise NetworkError(
+                f"model {type(module).__name__} cannot be moved to {self.device} as {self.dtype}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def initial(self, seed: int) -> State:
         """Return a freshly initialised state of width 1, a function of the seed alone."""
         with seeded(seed, self.device):
             module = self._build()
         named = dict(module.named_parameters())
+        shapes = {name: tuple(value.shape) for name, value in named.items() if value.requires_grad}
+        if shapes != self._shapes:
+            raise NetworkError(
+                f"model {type(module).__name__} is another architecture when it is built again: "
+                f"{_difference(self._shapes, shapes)}; it must be a function of its options alone."
+            )
         theta = torch.cat([named[name].detach().reshape(-1) for name in self._shapes])
         frozen = {name: value for name, value in named.items() if name not in self._shapes}
         rest = {**dict(module.named_buffers()), **frozen}
@@ -223,9 +280,13 @@ class Network:
                     {name: value.squeeze(0) for name, value in buffers.items()},
                     self._laid_out(x if shared else x.squeeze(0)),
                 )
-                return self._checked(single.to(self.dtype))[None]
+                return self._checked(self._converted(single))[None]
             call = vmap(self.call, in_dims=(0, 0, None if shared else 0), randomness="same")
-            return self._checked(call(parameters, buffers, x).to(self.dtype))
+            return self._checked(self._converted(call(parameters, buffers, x)))
+
+    def _converted(self, raw: Tensor) -> Tensor:
+        """Convert raw outputs to the network's dtype; what is no tensor is left to `_checked`."""
+        return raw.to(self.dtype) if isinstance(raw, Tensor) else raw
 
     def _precision(self) -> torch.autocast:
         """Enable mixed precision if it is set; without autocast's cache, which does not support vmap's tensors."""
@@ -285,9 +346,20 @@ class Network:
         return self.forward(leaves, buffers, x, shared=True, train=False)
 
     def _checked(self, raw: Tensor) -> Tensor:
+        if not isinstance(raw, Tensor):
+            raise NetworkError(
+                f"model {type(self._module).__name__} gave a {type(raw).__name__}; expected one tensor of raw outputs, "
+                f"(batch, {self._problem.output_dim})."
+            )
         if raw.shape[-1] != self._problem.output_dim or raw.ndim not in (2, 3):
-            raise EvaluationError(
+            raise NetworkError(
                 f"model {type(self._module).__name__} gave outputs of shape {tuple(raw.shape)}; "
                 f"expected (batch, {self._problem.output_dim}). Return raw outputs, one per class or target."
             )
         return raw
+
+
+def _difference(one: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]]) -> str:
+    """Name a parameter in which two networks differ."""
+    name = next(name for name in [*one, *other] if one.get(name) != other.get(name))
+    return f"parameter {name} has shape {one.get(name)}, and then {other.get(name)}"

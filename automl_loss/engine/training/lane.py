@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,17 +18,33 @@ if TYPE_CHECKING:
     from automl_loss.engine.network.network import State
 
 
+def checked_lr(lr: Any) -> float:
+    """Return a learning rate as a Python number.
+
+    Raises:
+        ValueError: it is no number, not finite, or not above 0.
+    """
+    if isinstance(lr, np.generic):
+        lr = lr.item()
+    if isinstance(lr, bool) or not isinstance(lr, int | float) or not (math.isfinite(lr) and lr > 0):
+        raise ValueError(f"a learning rate must be a finite number above 0 but got {lr!r:.80}.")
+    return lr
+
+
 @dataclass(frozen=True)
 class Lane:
     """One training run of one base network.
 
     Args:
         loss: at its final weights and scale.
-        lr: learning rate.
+        lr: learning rate, finite and above 0; a numpy scalar becomes a Python number.
         seed: of the initial weights, the batch order and the dropout masks; lanes of equal seeds are compared paired.
         rows: which rows it trains on and is judged on; `None`: the task's training and validation rows.
         paused: an earlier part of the run to go on from, as `Trained.paused` gave it, under the same loss, rate, seed
             and schedule; `None`: a fresh network.
+
+    Raises:
+        ValueError: the learning rate is no number above 0.
     """
 
     loss: Loss
@@ -35,6 +52,9 @@ class Lane:
     seed: int
     rows: Resplit | None = None
     paused: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lr", checked_lr(self.lr))
 
     def to_json(self) -> list[Any]:
         """Plain data that tells the run from others, what is paused left out."""
