@@ -49,6 +49,15 @@ class EvaluationError(AutolossError):
     """Evaluating candidates failed for a reason that is no bad loss, e.g. a network of wrong output shape."""
 
 
+class DataError(EvaluationError):
+    """The data that a recipe names cannot be worked with: a damaged file, a value out of range, too few rows.
+
+    The message names the file or the task, the place within, what was seen, and the remedy.
+    """
+
+    exit_code = 2
+
+
 class ExpressionError(AutolossError):
     """A text is not an expression of the primitive set; the message gives the column."""
 
