@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 
-def main() -> None:
-    """Read the job, call its function under limits, and write arrays and outcome to its folder."""
-    job = json.load(sys.stdin)
+def run(job: dict[str, Any]) -> None:
+    """Call the job's function under limits, and write arrays and outcome to its folder.
+
+    Args:
+        job: as `child_process.parse_in_child` makes it.
+    """
     sys.path[:] = job["sys_path"]
     folder = Path(job["folder"])
     outcome: dict[str, Any] = {"error": None, "memory": False, "names": []}
@@ -71,4 +74,4 @@ def _mapped() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    run(json.load(sys.stdin))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +43,12 @@ def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
         raise RecipeError(
             f"task.file: {path} is no .csv, .tsv, .parquet or .npz file; convert it to one of them."
         )
-    with reading(path, f"cannot be read as {ending[1:]}", MEND):
-        if ending == ".npz":
-            frame = _frame_of_npz(path)
-        elif ending == ".parquet":
-            frame = _frame_of_parquet(path)
-        else:
-            frame = _frame_of_csv(path, separator or _SEPARATORS[ending])
+    if ending == ".parquet":
+        frame = _frame_of_parquet(path)
+    else:
+        with reading(path, f"cannot be read as {ending[1:]}", MEND):
+            separated = separator or _SEPARATORS.get(ending, ",")
+            frame = _frame_of_npz(path) if ending == ".npz" else _frame_of_csv(path, separated)
     if not frame.height:
         raise RecipeError(f"task.file: {path} has no rows; give a table with rows below its header.")
     return frame
@@ -94,7 +94,7 @@ def _frame_of_parquet(path: Path) -> polars.DataFrame:
     held = parse_in_child(
         "autoloss_tasks._parquet_file:table", path, fault="cannot be read as parquet", remedy=MEND
     )
-    return polars.read_ipc(held["table"].data)
+    return polars.read_ipc(BytesIO(held["table"].data))
 
 
 def _frame_of_npz(path: Path) -> polars.DataFrame:
