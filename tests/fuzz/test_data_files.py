@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import multiprocessing
 import os
 import resource
-import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +21,7 @@ import polars
 import pytest
 from scipy.io import savemat
 from support.damage import damaged
+from support.fork_server import ForkServer
 from support.idx import idx_bytes
 
 from autoloss_tasks.cifar import Cifar10
@@ -246,35 +244,12 @@ def test_a_damaged_file_is_read_or_refused_by_name(name: str, tmp_path: Path) ->
     attack(name, tmp_path, FEW_IN_A_CHILD if FORMATS[name].in_child else FEW)
 
 
-def _job(text: str) -> None:
-    """Run a job of `parse_in_child`, in a process of a fork server that has its libraries loaded."""
-    from automl_loss.plugins._parse_child import run
-
-    os.close(2)
-    os.open(os.devnull, os.O_WRONLY)
-    run(json.loads(text))
-
-
 @pytest.fixture
 def _forked_children(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start children from a fork server: the same code in a hundredth of the time, for thousands of files."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["polars", "scipy.io", "test_data_files"])
-
-    def forked(command: list[str], input: str, timeout: float, **rest: Any) -> subprocess.CompletedProcess[str]:
-        process = context.Process(target=_job, args=(input,))
-        process.start()
-        process.join(timeout)
-        if process.is_alive():
-            process.kill()
-            process.join()
-            raise subprocess.TimeoutExpired(command, timeout)
-        code = process.exitcode
-        process.close()
-        return subprocess.CompletedProcess(command, 1 if code is None else code, "", "")
-
-    monkeypatch.setattr(child_process.subprocess, "run", forked)
+    server = ForkServer()
+    monkeypatch.setattr(child_process.subprocess, "run", server.run)
     yield
+    server.close()
 
 
 @pytest.mark.slow
