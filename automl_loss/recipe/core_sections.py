@@ -85,7 +85,7 @@ class ExecutorOptions(Section):
     chunk: PositiveInt | None = Field(
         None, description="candidates computed and recorded as one; null: by width"
     )
-    threads: PositiveInt = Field(1, description="torch threads of each worker")
+    threads: PositiveInt = Field(1, le=1024, description="torch threads of each worker")
 
 
 class LocalPlugin(Section):

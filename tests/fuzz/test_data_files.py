@@ -20,6 +20,7 @@ import numpy as np
 import polars
 import pytest
 from scipy.io import savemat
+from support.cifar import cifar_batch
 from support.damage import damaged
 from support.fork_server import ForkServer
 from support.idx import idx_bytes
@@ -96,21 +97,6 @@ def images(packed: bool) -> Callable[[Path], Path]:
         return folder / f"train-{RNG.choice(['images-idx3', 'labels-idx1'])}-ubyte"
 
     return write
-
-
-def cifar_batch(rows: int) -> bytes:
-    """A batch as Python 2 wrote it, opcode by opcode."""
-    pixels = RNG.integers(0, 256, (rows, 3072), dtype=np.uint8).tobytes()
-    array = (
-        b"cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\0\x85U\x01b\x87Rq\x03(K\x01K"
-        + bytes([rows])
-        + b"M\0\x0c\x86cnumpy\ndtype\nq\x04U\x02u1K\0K\x01\x87Rq\x05(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T"
-        + len(pixels).to_bytes(4, "little")
-        + pixels
-        + b"tb"
-    )
-    labels = b"](" + b"".join(b"K" + bytes([i % 10]) for i in range(rows)) + b"e"
-    return b"\x80\x02}(U\x04data" + array + b"U\x06labels" + labels + b"u."
 
 
 def cifar(folder: Path) -> Path:
@@ -213,7 +199,7 @@ def attack(name: str, folder: Path, count: int) -> None:
     kind = FORMATS[name]
     file = kind.write(folder)
     read(kind.task(folder))  # sound, it is read
-    sound, refused = file.read_bytes(), 0
+    sound, refused, ended = file.read_bytes(), 0, 0
     rng = np.random.default_rng([SEED, *name.encode()])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(count):
@@ -224,6 +210,7 @@ def attack(name: str, folder: Path, count: int) -> None:
             read(kind.task(folder))
         except AutolossError as error:
             refused += 1
+            ended += "ended the process" in str(error)
             assert error.exit_code == 2, f"{name} {number}: {error}"
             assert len(str(error)) < 3000
         except BaseException as error:
@@ -234,7 +221,7 @@ def attack(name: str, folder: Path, count: int) -> None:
             ) from error
         assert time.monotonic() - started < SECONDS, f"{name} {number}"
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"{name}: {count:,} damaged, {refused:,} refused, {grown:.0f} MiB more memory")
+    print(f"{name}: {count:,} damaged, {refused:,} refused, {ended:,} ended a child, {grown:.0f} MiB more memory")
     assert grown < 1.5 * MEMORY / 2**20
     assert refused or count < 10
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.bad_recipes import TEXTS, bad_recipe
+from support.bad_recipes import TEXTS, bad_recipe, odd_recipe
 
 from automl_loss import PluginError, RecipeError, load_recipe
 from automl_loss.cli import main
+from automl_loss.plugins import loading
 
 FEW = 300
 FEW_COMMANDS = 12
@@ -57,6 +58,15 @@ def attack(count: int, folder: Path) -> None:
         assert time.monotonic() - started < SECONDS, (number, data[:300])
     print(f"recipes: {count:,}, {found:,} refused")
     assert found > count / 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugins_found_once() -> Iterator[None]:
+    """What is installed does not change: looking for it anew would take most of the time."""
+    found = loading.installed_plugins()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "installed_plugins", lambda: found)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +113,7 @@ def commands(count: int, folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     file, rng = folder / "recipe.yaml", np.random.default_rng([SEED, 2])
     codes: dict[int, int] = {}
     for number in range(count):
-        data = bad_recipe(rng)
+        data = odd_recipe(rng) if number % 4 else bad_recipe(rng)
         file.write_bytes(data)
         capsys.readouterr()
         code = main(["run", "recipe.yaml", "--dry-run"])

@@ -108,7 +108,7 @@ def _changed(data: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
 def bad_recipe(rng: np.random.Generator) -> bytes:
     """The bytes of a recipe that is wrong, or happens to be right."""
     what = rng.random()
-    if what < 0.1:
+    if what < 0.03:
         return TEXTS[int(rng.integers(len(TEXTS)))].encode()
     data = SOUND[int(rng.integers(len(SOUND)))]
     if what < 0.6:
@@ -118,3 +118,34 @@ def bad_recipe(rng: np.random.Generator) -> bytes:
 
     text = dump(data).encode()
     return damaged(text if what < 0.8 else json.dumps(data, indent=1).encode(), rng)
+
+
+NUMBERS = (0, 1, 2, 3, 7, 1000, 2**31 - 1, 2**31, 2**53, 2**63 - 1, 1e-320, 1e-12, 0.3, 1.0, 1e6, 1e38, 1e300, 1e999)
+TASKS: tuple[dict[str, Any], ...] = (
+    {"name": "wine", "label_noise": 0.2, "imbalance": 0.5},
+    {"name": "wine", "development": True},
+    {"name": "linnerud", "outliers": 0.2, "metric": "pinball(0.9)"},
+    {"name": "gaussian-noise", "train": 40, "validation": 20, "test": 20, "noise": 0.3},
+    {"name": "rare-classes", "classes": 4, "train": 80, "validation": 40, "test": 40, "rarest": 0.1, "distance": 1.5},
+)
+
+
+def odd_recipe(rng: np.random.Generator) -> bytes:
+    """The bytes of a recipe whose types are right and one or two of whose numbers are odd: many load."""
+    data = copy.deepcopy(SOUND[0])
+    data["task"] = dict(TASKS[int(rng.integers(len(TASKS)))])
+    data["model"] = {"name": "mlp", "hidden": [5]} if rng.random() < 0.5 else {"name": "linear"}
+    data["training"] = {**data["training"], "rungs": [], "momentum": 0.9, "weight_decay": 5e-4, "width": 2}
+    for _ in range(int(rng.choice([1, 2]))):
+        paths = [path for path in _paths(data) if path and type(_at(data, path)) in (int, float)]
+        path = paths[int(rng.integers(len(paths)))]
+        number = NUMBERS[int(rng.integers(len(NUMBERS)))]
+        whole = isinstance(_at(data, path), int)
+        _at(data, path[:-1])[path[-1]] = int(number) if whole and number < 1e30 else float(number)
+    return json.dumps(data).replace("Infinity", ".inf").encode()
+
+
+def _at(data: Any, path: tuple[Any, ...]) -> Any:
+    for part in path:
+        data = data[part]
+    return data
