@@ -113,8 +113,7 @@ def _arrays(
     if said["error"] is not None:
         raise DataError(f"{start}: {said['error']}. {remedy}")
     return {
-        name: np.load(folder / f"{index}.npy", allow_pickle=False)
-        for index, name in enumerate(said["names"])
+        name: np.load(folder / f"{index}.npy", allow_pickle=False) for index, name in enumerate(said["names"])
     }
 
 

@@ -241,7 +241,9 @@ def _text(path: Path, label: str) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        raise RecipeError(f"{label}:{line}:{column}: not UTF-8 text; a recipe is a YAML file, {_EXAMPLE}.") from None
+        raise RecipeError(
+            f"{label}:{line}:{column}: not UTF-8 text; a recipe is a YAML file, {_EXAMPLE}."
+        ) from None
 
 
 def _local_plugins(document: Document, folder: Path) -> list[LocalPlugin]:

@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
         """Compose a node, but no more of them than keys and values may be."""
         self._nodes += 1
         if self._nodes > 2 * _MOST_VALUES:
-            raise _TooMany(problem=f"more than {_MOST_VALUES:,} values", problem_mark=self.peek_event().start_mark)
+            raise _TooMany(problem=f"more than {_MOST_VALUES:,} values", problem_mark=self.get_mark())
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
 

@@ -129,8 +129,8 @@ def _last_step_warning(run: RunView) -> str | None:
         return None
     return (
         f"This needs the stopping rule: at the last step the loss is worse than the task loss, "
-        f"{unit.summary(last['learned'])} against {unit.summary(last['task_loss'])}. Stop at the best validation, as the run "
-        f"did, or train for fewer steps."
+        f"{unit.summary(last['learned'])} against {unit.summary(last['task_loss'])}. Stop at the best validation, "
+        f"as the run did, or train for fewer steps."
     )
 
 

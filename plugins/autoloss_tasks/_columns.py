@@ -85,7 +85,10 @@ def check_numbers(values: Array, name: str, key: str, remedy: str) -> None:
     Raises:
         RecipeError: one is infinite or huge; the message names column, row (counted from 1) and value.
     """
-    for wrong, what in ((np.isinf(values), "infinite numbers"), (np.abs(values) > MOST_NUMBER, "huge numbers")):
+    for wrong, what in (
+        (np.isinf(values), "infinite numbers"),
+        (np.abs(values) > MOST_NUMBER, "huge numbers"),
+    ):
         if wrong.any():
             row = int(wrong.argmax())
             raise RecipeError(

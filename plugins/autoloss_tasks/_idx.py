@@ -35,7 +35,7 @@ def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
     with reading(path, "is damaged: its compressed data end or break off"), path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        unpacked = cast(IO[bytes], gzip.open(file)) if packed else file
+        unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
         return _read(unpacked, path, dimensions, packed=packed)
 
 
@@ -57,7 +57,9 @@ def _read(file: IO[bytes], path: Path, dimensions: int, *, packed: bool) -> npt.
             check_size(declared, size, packed)
         except ValueError as error:
             raise _damaged(path, f"{error}, of shape {shape}") from None
-        data = read_most(file, declared)  # a bytearray is writable, as torch requires of memory that it shares
+        data = read_most(
+            file, declared
+        )  # a bytearray is writable, as torch requires of memory that it shares
         held = f"{len(data):,}" if len(data) <= declared else "more"
     else:
         # The size is known without reading, so that nothing is allocated for a shape that is not there.

@@ -59,7 +59,7 @@ def array_of(data: bytearray, name: str) -> npt.NDArray[Any]:
     Raises:
         ValueError: the bytes are damaged, or hold objects or records.
     """
-    stream = BytesIO(data[:2**16])
+    stream = BytesIO(data[: 2**16])
     version = np.lib.format.read_magic(stream)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,

@@ -46,8 +46,7 @@ class PickledArray:
 
 
 class _PickledType:
-    """What a pickle says of a dtype: stands in for `numpy.dtype`; its state tells the order of bytes, of which one
-    has none."""
+    """What a pickle says of a dtype: stands in for `numpy.dtype`, and leaves its state, the order of bytes, alone."""
 
     def __init__(self, spec: Any = None, *rest: Any) -> None:
         self.spec = spec

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from automl_loss import AutolossError, DataError, parsing_memory
 
@@ -90,6 +90,6 @@ def gunzip(data: bytes) -> bytearray:
     """
     most = parsing_memory()
     with gzip.open(BytesIO(data)) as file:
-        unpacked = read_most(file, most)
+        unpacked = read_most(cast(IO[bytes], file), most)
     check_size(len(unpacked), len(data), packed=True)
     return unpacked

@@ -106,7 +106,9 @@ class TabularTask(Task):
     @cached_property
     def _table(self) -> tuple[Array, Array]:
         features, targets = (np.asarray(part) for part in self.load())
-        sound = features.ndim == 2 and features.dtype.kind in "iufb" and targets.shape[:1] == features.shape[:1]
+        sound = (
+            features.ndim == 2 and features.dtype.kind in "iufb" and targets.shape[:1] == features.shape[:1]
+        )
         if not sound or not len(targets):
             raise DataError(
                 f"{self._origin}: load gave features of shape {features.shape} and type {features.dtype}, and targets "
@@ -117,7 +119,9 @@ class TabularTask(Task):
         if self.is_regression:
             targets = targets.reshape(len(targets), -1)
             if targets.dtype.kind not in "iufb":
-                raise DataError(f"{self._origin}: targets are of type {targets.dtype}; a regression needs numbers.")
+                raise DataError(
+                    f"{self._origin}: targets are of type {targets.dtype}; a regression needs numbers."
+                )
             self._check(targets, "targets")
             return features, targets.astype(np.float64)
         return features, np.unique(targets, return_inverse=True)[1].astype(np.int64)
@@ -126,8 +130,8 @@ class TabularTask(Task):
         """Raise for numbers of the table that cannot be computed with."""
         if (wrong := first_unfit(values, MOST_NUMBER)) is not None:
             raise DataError(
-                f"{self._origin}: load gave {what} with {values[wrong]:g} in {place_of(wrong)}; expected finite numbers "
-                f"up to {MOST_NUMBER:g}. Mend the value, or leave its row out."
+                f"{self._origin}: load gave {what} with {values[wrong]:g} in {place_of(wrong)}; expected finite "
+                f"numbers up to {MOST_NUMBER:g}. Mend the value, or leave its row out."
             )
 
     def _scaled(self, rows: Array, train: Array, *, check: bool = False) -> Split:
@@ -145,8 +149,8 @@ class TabularTask(Task):
         for values, named in ((x, self._column_name), (y, lambda index: f"target {index + 1}")):
             if check and (wrong := first_unfit(values, MOST_FLOAT32)) is not None:
                 raise DataError(
-                    f"{self._origin}: {named(wrong[1])} is {values[wrong]:g} in row {rows[wrong[0]] + 1:,} on the scale "
-                    f"of the training rows, more than float32 holds. Mend the value, or leave its row out."
+                    f"{self._origin}: {named(wrong[1])} is {values[wrong]:g} in row {rows[wrong[0]] + 1:,} on the "
+                    f"scale of the training rows, more than float32 holds. Mend the value, or leave its row out."
                 )
         with np.errstate(over="ignore"):
             return Split(x.astype(np.float32), y.astype(np.float32) if self.is_regression else y)

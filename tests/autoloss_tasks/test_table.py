@@ -300,10 +300,22 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "table", "message"),
     [
-        ("price", nothing_in("size", [7], 1e300), "column 'size' holds huge numbers, 1e+300 in row 8; numbers up to"),
-        ("price", nothing_in("size", [7], float("-inf")), "column 'size' holds infinite numbers, -inf in row 8"),
+        (
+            "price",
+            nothing_in("size", [7], 1e300),
+            "column 'size' holds huge numbers, 1e+300 in row 8; numbers up to",
+        ),
+        (
+            "price",
+            nothing_in("size", [7], float("-inf")),
+            "column 'size' holds infinite numbers, -inf in row 8",
+        ),
         ("price", nothing_in("price", [5, 9], -1e200), "column 'price' holds huge numbers, -1e+200 in row 6"),
-        (("price", "weight"), nothing_in("weight", [2], 1e300), "column 'weight' holds huge numbers, 1e+300 in row 3"),
+        (
+            ("price", "weight"),
+            nothing_in("weight", [2], 1e300),
+            "column 'weight' holds huge numbers, 1e+300 in row 3",
+        ),
     ],
 )
 def test_numbers_that_cannot_be_computed_with_are_named_by_column_row_and_value(
@@ -316,7 +328,9 @@ def test_numbers_that_cannot_be_computed_with_are_named_by_column_row_and_value(
 def test_a_value_beyond_float32_on_the_scale_of_the_training_rows_is_named(tmp_path: Path) -> None:
     part = frame()["part"].to_list()
     size = nothing_in("size", [part.index("validation")], 1e60)
-    with pytest.raises(DataError, match=r"task\.file: data\.csv: column 'size' is .*e\+5\d in row 4 on the scale"):
+    with pytest.raises(
+        DataError, match=r"task\.file: data\.csv: column 'size' is .*e\+5\d in row 4 on the scale"
+    ):
         task_of(tmp_path, "price", size, split="part").splits(0)
     price = nothing_in("price", [part.index("validation")], 1e60)
     with pytest.raises(DataError, match=r"target 1 is .*e\+5\d in row 4 on the scale"):

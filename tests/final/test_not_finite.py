@@ -68,7 +68,11 @@ def test_a_network_that_is_not_finite_on_test_rows_loses_and_no_number_is_made_u
     assert "Keep the squared error: the test metric of the found loss is not finite on 3 test rows" in said
     assert test["learned"]["values"][:2] == [None, None]
     assert isinstance(test["learned"]["values"][2], float)
-    assert (test["learned"]["mean"], test["learned"]["std"], test["learned"]["not_finite_rows"]) == (None, None, 3)
+    assert (test["learned"]["mean"], test["learned"]["std"], test["learned"]["not_finite_rows"]) == (
+        None,
+        None,
+        3,
+    )
     assert isinstance(test["task_loss"]["mean"], float)
     assert "not_finite_rows" not in test["task_loss"]
     assert (test["difference"]["mean"], test["difference"]["ci95"]) == (None, [None, None])
@@ -80,7 +84,9 @@ def test_a_target_that_no_network_can_meet_leaves_both_without_a_value(target: f
     y = Y.copy()
     y[7] = target
     test, said = judged("mse", REGRESSION, y, [outputs(0), outputs(1)], [outputs(2), outputs(3)])
-    assert said.startswith("Nothing is said of the found loss: the test metric of the squared error is not finite")
+    assert said.startswith(
+        "Nothing is said of the found loss: the test metric of the squared error is not finite"
+    )
     assert "on 1 test row (" in said
     assert test["learned"]["mean"] is None
     assert test["task_loss"]["mean"] is None
@@ -151,11 +157,15 @@ def test_a_run_whose_test_rows_are_bad_ends_with_a_verdict_and_its_files(
     (tmp_path / f"{module}.py").write_text(TASK)
     monkeypatch.chdir(tmp_path)
     recipe: dict[str, Any] = tiny(
-        task={"import": f"{module}:Line", "spoil": spoil}, strategy={"name": "handcrafted"}, budget={"candidates": 2}
+        task={"import": f"{module}:Line", "spoil": spoil},
+        strategy={"name": "handcrafted"},
+        budget={"candidates": 2},
     )
     result = run(recipe, directory=tmp_path / "run", report=spoil == "inputs")
     assert "not finite on 2 test rows" in result.verdict
-    data = json.loads((tmp_path / "run" / "result.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    data = json.loads(
+        (tmp_path / "run" / "result.json").read_text(), parse_constant=lambda name: pytest.fail(name)
+    )
     assert data["test"]["task_loss"]["not_finite_rows"] == 2
     if spoil == "inputs":
         assert "not finite on 2 test rows" in (tmp_path / "run" / "report.html").read_text()

@@ -27,22 +27,21 @@ MANY_COMMANDS = int(os.environ.get("AUTOLOSS_FUZZ_COMMANDS", "150"))
 SEED = int(os.environ.get("AUTOLOSS_FUZZ_SEED", "0"))
 SECONDS = 30.0
 """A recipe loads in milliseconds; so long only on a machine that does much else."""
-LONGEST = 20_000
+LONGEST = 5000
 PLACED = re.compile(r"recipe\.yaml:\d+:\d+: ", re.DOTALL)
 
 
 def refused(file: Path) -> bool:
     """Load a recipe; whether it was refused, at a place."""
+    problems: list[str] = []
     try:
         load_recipe(str(file))
     except RecipeError as error:
-        assert all(PLACED.match(problem) for problem in error.problems), error.problems
-        assert len(str(error)) < LONGEST * max(1, len(error.problems))
-        return True
+        problems = error.problems
     except PluginError as error:
-        assert PLACED.match(str(error)), error
-        return True
-    return False
+        problems = [str(error)]
+    assert all(PLACED.match(problem) and len(problem) < LONGEST for problem in problems), problems
+    return bool(problems)
 
 
 def attack(count: int, folder: Path) -> None:
@@ -54,7 +53,9 @@ def attack(count: int, folder: Path) -> None:
         try:
             found += refused(Path("recipe.yaml"))
         except BaseException as error:
-            raise AssertionError(f"number {number}: {data[:3000]!r}: {type(error).__name__}: {error}") from error
+            raise AssertionError(
+                f"number {number}: {data[:3000]!r}: {type(error).__name__}: {error}"
+            ) from error
         assert time.monotonic() - started < SECONDS, (number, data[:300])
     print(f"recipes: {count:,}, {found:,} refused")
     assert found > count / 2
@@ -77,13 +78,17 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("number", range(len(TEXTS)))
 def test_texts_that_are_no_recipe_are_refused_at_a_place(number: int, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_bytes(TEXTS[number].encode())
-    sound = ("\ufefftask: wine", "task: wine\u2028model: mlp", "task: >-\n wine\n", "\r\ntask: wine\r\n", "task: wine\x85model: mlp")
+    sound = (
+        "\ufefftask: wine",
+        "task: wine\u2028model: mlp",
+        "task: >-\n wine\n",
+        "\r\ntask: wine\r\n",
+        "task: wine\x85model: mlp",
+    )
     assert refused(Path("recipe.yaml")) is not (TEXTS[number] in sound)
 
 
-@pytest.mark.parametrize(
-    "data", [b"\xff\xfet\0a\0", b"task: \xff", b"a: 1\n" * 300_000, b"\x00" * 9]
-)
+@pytest.mark.parametrize("data", [b"\xff\xfet\0a\0", b"task: \xff", b"a: 1\n" * 300_000, b"\x00" * 9])
 def test_bytes_that_are_no_text_are_refused_at_a_place(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_bytes(data)
     assert refused(Path("recipe.yaml"))

@@ -136,5 +136,7 @@ def test_a_script_without_a_main_guard_may_parse_in_a_child(file: Path, tmp_path
         "from pathlib import Path\nfrom automl_loss import parse_in_child\n"
         f"print('once', parse_in_child('parsers_for_tests:lines', Path({str(file)!r}))['lines'].tolist())\n"
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert done.stdout == "once ['one', 'two']\n"

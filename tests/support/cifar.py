@@ -11,7 +11,8 @@ def cifar_batch(rows: int) -> bytes:
     array = (
         b"cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\0\x85U\x01b\x87Rq\x03(K\x01K"
         + bytes([rows])
-        + b"M\0\x0c\x86cnumpy\ndtype\nq\x04U\x02u1K\0K\x01\x87Rq\x05(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T"
+        + b"M\0\x0c\x86cnumpy\ndtype\nq\x04U\x02u1K\0K\x01\x87Rq\x05"
+        + b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T"
         + len(pixels).to_bytes(4, "little")
         + pixels
         + b"tb"

@@ -73,7 +73,20 @@ def _digits(data: bytearray, rng: np.random.Generator) -> bytearray:
     if not places:
         return _flip(data, rng)
     place = int(rng.choice(places))
-    new = [b"9", b"-1", b"1e300", b"1e999", b"nan", b"", b"99999999999999999999", b"x", b"\0", b'"', b"\n", b",,"]
+    new = [
+        b"9",
+        b"-1",
+        b"1e300",
+        b"1e999",
+        b"nan",
+        b"",
+        b"99999999999999999999",
+        b"x",
+        b"\0",
+        b'"',
+        b"\n",
+        b",,",
+    ]
     return data[:place] + bytearray(new[int(rng.integers(len(new)))]) + data[place + 1 :]
 
 

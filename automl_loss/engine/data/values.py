@@ -77,8 +77,9 @@ def _check_numbers(values: npt.NDArray[Any], what: str, part: str, dtype: str) -
             continue
         place = tuple(int(index) for index in np.argwhere(~fits)[0])
         raise DataError(
-            f"{what} of {part} row {start + place[0] + 1:,}, {_column(place[1:])}, are {block[place]:g}; expected finite "
-            f"numbers up to {most:.3g}, which is what {dtype} holds. Mend or scale the value, or leave the row out."
+            f"{what} of {part} row {start + place[0] + 1:,}, {_column(place[1:])}, are {block[place]:g}; expected "
+            f"finite numbers up to {most:.3g}, which is what {dtype} holds. "
+            f"Mend or scale the value, or leave the row out."
         )
 
 

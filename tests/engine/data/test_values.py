@@ -47,7 +47,9 @@ def test_sound_rows_pass(problem: Problem, dtype: str) -> None:
 def test_a_value_that_float32_cannot_hold_is_named_by_row_and_column(
     part: str, where: str, place: tuple[int, ...], said: str, value: float
 ) -> None:
-    with pytest.raises(DataError, match=re.escape(f"{said} {value:g}; expected finite numbers up to 3.4e+38")):
+    with pytest.raises(
+        DataError, match=re.escape(f"{said} {value:g}; expected finite numbers up to 3.4e+38")
+    ):
         check_splits(spoiled(part, where, place, value), REGRESSION, "Mine", "float32")
 
 
@@ -74,7 +76,9 @@ def test_a_pixel_is_named_by_its_place() -> None:
 def test_too_few_rows_are_counted(train: int, validation: int, fewest: int, said: str) -> None:
     for problem in (REGRESSION, CLASSES):
         with pytest.raises(DataError, match=re.escape(said)):
-            check_splits(Splits(split(train, problem), split(validation, problem)), problem, "Mine", "float32", fewest)
+            check_splits(
+                Splits(split(train, problem), split(validation, problem)), problem, "Mine", "float32", fewest
+            )
 
 
 def test_one_class_or_a_constant_target_is_nothing_to_learn() -> None:
@@ -82,5 +86,5 @@ def test_one_class_or_a_constant_target_is_nothing_to_learn() -> None:
     with pytest.raises(DataError, match="all 5 training rows are of class 2, so there is nothing to learn"):
         check_splits(Splits(only, split(3, CLASSES)), CLASSES, "Mine", "float32")
     same = Split(split(5).x, np.full((5, 1), 0.5))
-    with pytest.raises(DataError, match="targets of all 5 training rows are 0.5 .* nothing to learn"):
+    with pytest.raises(DataError, match=r"targets of all 5 training rows are 0.5 .* nothing to learn"):
         check_splits(Splits(same, split(3)), REGRESSION, "Mine", "float32")
