@@ -47,18 +47,19 @@ class California(TabularTask):
             )
         table = _numbers(data, path, 9, ",")
         longitude, latitude, age, rooms, bedrooms, people, households, income, value = table.T
-        features = np.column_stack(
-            [
-                income,
-                age,
-                rooms / households,
-                bedrooms / households,
-                people,
-                people / households,
-                latitude,
-                longitude,
-            ]
-        )
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            features = np.column_stack(
+                [
+                    income,
+                    age,
+                    rooms / households,
+                    bedrooms / households,
+                    people,
+                    people / households,
+                    latitude,
+                    longitude,
+                ]
+            )
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
             raise DataError(f"{path} has no households in line {row + 1}, or numbers too large. {GET_AGAIN}")
