@@ -9,6 +9,7 @@ from .engine.training.lane import Schedule as Schedule
 from .engine.training.lane import Trained as Trained
 from .engine.tuning.tuner import Tuned as Tuned
 from .errors import AutolossError as AutolossError
+from .errors import DataError as DataError
 from .errors import EvaluationError as EvaluationError
 from .errors import ExpressionError as ExpressionError
 from .errors import Interrupted as Interrupted
@@ -52,6 +53,8 @@ from .plugins import Splits as Splits
 from .plugins import Status as Status
 from .plugins import Task as Task
 from .plugins import TrainingEngine as TrainingEngine
+from .plugins.child_process import parse_in_child as parse_in_child
+from .plugins.child_process import parsing_memory as parsing_memory
 from .plugins.import_object import import_object as import_object
 from .recipe import Recipe as Recipe
 from .recipe import load_recipe as load_recipe

@@ -61,6 +61,15 @@ class NetworkError(EvaluationError):
     """A network cannot be trained: its shapes, its gradients or its values, or its code fails on the task's rows."""
 
 
+class DataError(EvaluationError):
+    """The data that a recipe names cannot be worked with: a damaged file, a value out of range, too few rows.
+
+    The message names the file or the task, the place within, what was seen, and the remedy.
+    """
+
+    exit_code = 2
+
+
 class ExpressionError(AutolossError):
     """A text is not an expression of the primitive set; the message gives the column."""
 

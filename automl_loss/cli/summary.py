@@ -79,6 +79,8 @@ def _rate(lr: float | None) -> str:
 
 
 def _cell(summary: dict[str, float | None]) -> str:
+    from automl_loss.final.result import absent
+
     if summary["mean"] is None or summary["std"] is None:
-        return "diverged"
+        return absent(summary)
     return f"{summary['mean']:.4f} ± {summary['std']:.4f}"

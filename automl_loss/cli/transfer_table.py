@@ -95,5 +95,7 @@ def _row(data: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _value(summary: Mapping[str, Any]) -> str:
     if summary["mean"] is None or summary["std"] is None:
-        return "diverged"
+        from automl_loss.final.result import absent
+
+        return absent(summary)
     return f"{summary['mean']:.4f} ± {summary['std']:.4f}"

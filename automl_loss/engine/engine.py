@@ -18,6 +18,7 @@ from automl_loss.engine.data.corruption import corrupt
 from automl_loss.engine.data.development import DevelopmentTask
 from automl_loss.engine.data.resplit import resplit
 from automl_loss.engine.data.rows import Rows
+from automl_loss.engine.data.values import check_splits
 from automl_loss.engine.engine_spec import EngineSpec, class_prior, problem_of
 from automl_loss.engine.filter_measurements import SHARPENED, improvements, signatures
 from automl_loss.engine.metrics.metric import Metric, get_metric
@@ -68,7 +69,10 @@ class Engine:
         whole = spec.task()
         self.task = DevelopmentTask(whole) if spec.options.development else whole
         stated = problem_of(self.task, spec.options)
-        splits = corrupt(self.task.splits(spec.seed), spec.options, stated, spec.seed)
+        given = self.task.splits(spec.seed)
+        fewest = 2 if spec.options.cleaner_validation else 1  # clean rows are trained on, and validated with
+        check_splits(given, stated, type(whole).__name__, spec.dtype, fewest)
+        splits = corrupt(given, spec.options, stated, spec.seed)
         self.problem = replace(stated, class_prior=class_prior(splits.train.y, stated))
         self.train_rows = Rows.of(splits.train, self.problem, self.device, self._dtype)
         self.validation_rows = Rows.of(splits.validation, self.problem, self.device, self._dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -82,6 +83,10 @@ def retrain_jointly(
                    for name in names}  # fmt: skip
     signs = [1.0 if metrics[label].lower_is_better else -1.0 for label in tasks]
     factors = [sign / base if base else 0.0 for sign, base in zip(signs, bases.values(), strict=True)]
+    factors = [
+        factor if math.isfinite(base) else math.nan
+        for factor, base in zip(factors, bases.values(), strict=True)
+    ]
 
     def differences(of: Callable[[Retrained], Mapping[str, Difference]]) -> dict[str, Difference]:
         return {
@@ -101,7 +106,9 @@ def _mean(loss: Loss, each: Sequence[Contestant], bases: Iterable[float]) -> Con
     over = list(bases)
 
     def relative(values: Sequence[Sequence[float]]) -> tuple[float, ...]:
-        return tuple(fmean(v / b if b else float(v > 0) for v, b in zip(row, over, strict=True))
+        # Where a task loss is not finite nothing can be said relative to it.
+        return tuple(fmean(math.inf if not math.isfinite(b) else v / b if b else float(v > 0)
+                           for v, b in zip(row, over, strict=True))
                      for row in zip(*values, strict=True))  # fmt: skip
 
     runs = each[0].runs
@@ -112,4 +119,6 @@ def _mean(loss: Loss, each: Sequence[Contestant], bases: Iterable[float]) -> Con
         values=relative([one.values for one in each]),
         last=relative([one.last for one in each]),
         runs=runs,
+        unfit_rows=sum(one.unfit_rows for one in each),
+        last_unfit_rows=sum(one.last_unfit_rows for one in each),
     )

@@ -46,12 +46,23 @@ def contestant_json(contestant: Contestant, metric: Metric) -> dict[str, Any]:
     last = _own(metric, contestant.last)
     return {
         "loss": contestant.loss.key,
-        **_summary(values),
+        **_summary(values, contestant.unfit_rows),
         "lr": _finite(contestant.selection.lr),
         "lr_tried": [[lr, _finite(metric.shown(value))] for lr, value in contestant.selection.tried],
         "best_steps": [run.best_step for run in contestant.runs],
-        "last_step": _summary(last),
+        "last_step": _summary(last, contestant.last_unfit_rows),
     }
+
+
+def absent(summary: Mapping[str, Any]) -> str:
+    """Why a summary of test values has no mean, in words; see `contestant_json`."""
+    rows = summary.get("not_finite_rows", 0)
+    return not_finite(rows) if rows else "diverged"
+
+
+def not_finite(rows: int) -> str:
+    """Say that a metric is not finite on some test rows."""
+    return f"not finite on {rows:,} test row{'' if rows == 1 else 's'}"
 
 
 def difference_json(difference: Difference) -> dict[str, Any]:
@@ -101,13 +112,15 @@ def _difference_json(differences: Mapping[str, Difference], returned: str) -> di
     return difference_json(differences[returned])
 
 
-def _summary(values: list[float | None]) -> dict[str, Any]:
+def _summary(values: list[float | None], unfit_rows: int) -> dict[str, Any]:
+    """Mean and deviation of test values, null where one is; and on how many test rows the metric is not finite."""
     finite = [value for value in values if value is not None]
     whole = len(finite) == len(values)
     return {
         "mean": fmean(finite) if whole else None,
         "std": stdev(finite) if whole and len(finite) > 1 else (0.0 if whole else None),
         "values": values,
+        **({"not_finite_rows": unfit_rows} if unfit_rows else {}),
     }
 
 

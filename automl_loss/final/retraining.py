@@ -13,6 +13,7 @@ from automl_loss.engine.engine import Engine
 from automl_loss.engine.metrics.metric import Metric
 from automl_loss.engine.settings import Resplit
 from automl_loss.engine.training.lane import Lane, Schedule, Trained
+from automl_loss.errors import EvaluationError
 from automl_loss.final.learning_rate import RateTrial, Selection, default_grid, select_lr
 from automl_loss.final.statistics import Difference, paired_difference, paired_difference_of
 from automl_loss.final.training_runs import TrainingRuns
@@ -36,6 +37,8 @@ class Contestant:
         values: test metric of each seed under the stopping rule, lower is better inside.
         last: the same at the last step.
         runs: one training run for each seed.
+        unfit_rows: test rows on which the metric of a run that did not diverge is not finite; its value is infinite.
+        last_unfit_rows: the same at the last step.
     """
 
     loss: Loss
@@ -43,6 +46,13 @@ class Contestant:
     values: tuple[float, ...]
     last: tuple[float, ...]
     runs: tuple[Trained, ...]
+    unfit_rows: int = 0
+    last_unfit_rows: int = 0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training diverged on a seed."""
+        return any(run.diverged for run in self.runs)
 
 
 @dataclass(frozen=True)
@@ -148,14 +158,32 @@ class _Judge:
         self._target = self._target.long() if classification else self._target.float()
 
     def contestant(self, loss: Loss, selection: Selection, runs: Sequence[Trained]) -> Contestant:
-        """The test metric of each run; infinite where training diverged."""
+        """The test metric of each run; infinite where training diverged, or where it is not finite on some rows."""
         return Contestant(
-            loss, selection, self._values(runs, "best"), self._values(runs, "last"), tuple(runs)
+            loss,
+            selection,
+            self._values(runs, "best"),
+            self._values(runs, "last"),
+            tuple(runs),
+            self._unfit_rows(runs, "best"),
+            self._unfit_rows(runs, "last"),
         )
 
+    def _unfit_rows(self, runs: Sequence[Trained], at: str) -> int:
+        """Rows on which the metric of some run that did not diverge is not finite."""
+        sound = [run for run in runs if not run.diverged]
+        if not sound:
+            return 0
+        return int(self._metric.unfit_rows(_outputs(sound, at), self._target).any(0).sum())
+
     def _values(self, runs: Sequence[Trained], at: str) -> tuple[float, ...]:
-        values = self._metric.values(_outputs(runs, at), self._target).tolist()
-        return tuple(float("inf") if run.diverged else value for run, value in zip(runs, values, strict=True))
+        outputs = _outputs(runs, at)
+        values = self._metric.values(outputs, self._target).tolist()
+        unfit = self._metric.unfit_rows(outputs, self._target).any(1).tolist()
+        return tuple(
+            float("inf") if run.diverged or bad else value
+            for run, value, bad in zip(runs, values, unfit, strict=True)
+        )
 
     def differences(self, contestants: Mapping[str, Contestant], at: str, seed: int) -> dict[str, Difference]:
         """Each contestant against the task loss, in the metric's own sense."""
@@ -168,7 +196,10 @@ class _Judge:
 
     def _difference(self, one: Contestant, base: Contestant, at: str, seed: int) -> Difference:
         if any(run.diverged for run in (*one.runs, *base.runs)):
-            return Difference(float("nan"), (float("nan"), float("nan")), 1.0, "none: a run diverged")
+            return _no_difference("a run diverged")
+        count = max(self._unfit_rows(each.runs, at) for each in (one, base))
+        if count:
+            return _no_difference(f"the metric is not finite on {count:,} of {len(self._target):,} test rows")
         mine, theirs = _outputs(one.runs, at), _outputs(base.runs, at)
         sign = 1.0 if self._metric.lower_is_better else -1.0
         rows, others = self._metric.per_row(mine, self._target), self._metric.per_row(theirs, self._target)
@@ -182,7 +213,14 @@ class _Judge:
             b = self._metric.values(theirs[seeds][:, chosen], target).mean()
             return sign * float(a - b)
 
-        return paired_difference_of(resampled, len(one.runs), len(self._target), generator(seed, at))
+        try:
+            return paired_difference_of(resampled, len(one.runs), len(self._target), generator(seed, at))
+        except EvaluationError as error:  # undefined on most resamples: test rows are what they are
+            return _no_difference(str(error).rstrip("."))
+
+
+def _no_difference(reason: str) -> Difference:
+    return Difference(float("nan"), (float("nan"), float("nan")), 1.0, f"none: {reason}")
 
 
 def _outputs(runs: Sequence[Trained], at: str) -> torch.Tensor:

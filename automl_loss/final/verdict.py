@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from automl_loss.engine.metrics.metric import Metric
-from automl_loss.final.retraining import ON_BOTH, ON_VALIDATION, Retrained
+from automl_loss.final.result import not_finite
+from automl_loss.final.retraining import ON_BOTH, ON_VALIDATION, Contestant, Retrained
 from automl_loss.final.statistics import Difference
 
 _LEVEL = 0.05
@@ -34,6 +35,13 @@ def show(metric: Metric, values: Sequence[float]) -> str:
     if metric.name in _AS_PERCENT:
         return f"{100 * fmean(own):.1f} % ± {100 * spread:.1f}"
     return f"{fmean(own):.4g} ± {spread:.2g}"
+
+
+def show_contestant(metric: Metric, contestant: Contestant) -> str:
+    """The same of a contestant's test values; why there is none where one is not finite."""
+    if contestant.unfit_rows and not contestant.diverged:
+        return not_finite(contestant.unfit_rows)
+    return show(metric, contestant.values)
 
 
 def _amount(metric: Metric, value: float) -> str:
@@ -71,7 +79,7 @@ def verdict(retrained: Retrained, returned: str, metric: Metric, task_loss: str)
     if other is None:
         return lead + sentence + clean
     name = f"handcrafted loss, {other.loss.key}," if returned == "found" else "found loss"
-    return f"{lead}{sentence} The best {name} has {show(metric, other.values)}.{clean}"
+    return f"{lead}{sentence} The best {name} has {show_contestant(metric, other)}.{clean}"
 
 
 def _on_clean_rows(retrained: Retrained, metric: Metric, task_loss: str) -> str:
@@ -81,8 +89,8 @@ def _on_clean_rows(retrained: Retrained, metric: Metric, task_loss: str) -> str:
         return ""
     usual = task_loss_name(task_loss)
     return (
-        f" Trained on the clean validation rows alone, {usual} has {show(metric, alone.values)}; on training and "
-        f"validation rows {show(metric, both.values)}."
+        f" Trained on the clean validation rows alone, {usual} has {show_contestant(metric, alone)}; on training "
+        f"and validation rows {show_contestant(metric, both)}."
     )
 
 
@@ -96,14 +104,34 @@ def contestant_name(retrained: Retrained, name: str) -> str:
 def against_task_loss(retrained: Retrained, name: str, metric: Metric, task_loss: str) -> str:
     """Whether a contestant, `found` or `handcrafted`, beats the task loss, with the figures."""
     one, base = retrained.contestants[name], retrained.contestants["task_loss"]
-    figures = f"test {metric.name} {show(metric, one.values)} against {show(metric, base.values)}"
+    figures = f"test {metric.name} {show_contestant(metric, one)} against {show_contestant(metric, base)}"
     who, usual = contestant_name(retrained, name), task_loss_name(task_loss)
-    return _compare(who, usual, figures, retrained.differences[name], metric)
+    difference = retrained.differences[name]
+    if not math.isfinite(difference.mean):
+        return _without_difference(who, usual, figures, one, base, difference)
+    return _compare(who, usual, figures, difference, metric)
+
+
+def _without_difference(
+    who: str, usual: str, figures: str, one: Contestant, base: Contestant, difference: Difference
+) -> str:
+    """What is said where a run diverged, or the metric is not finite on some test rows: nobody wins by that."""
+    mine, theirs = (all(map(math.isfinite, each.values)) for each in (one, base))
+    if not theirs:
+        return f"Nothing is said of {who}: {_failure(usual, base)} ({figures})."
+    if not mine:
+        return f"Keep {usual}: {_failure(who, one)} ({figures})."
+    return f"Keep {usual}: no difference to {who} is supported, {difference.test} ({figures})."
+
+
+def _failure(who: str, contestant: Contestant) -> str:
+    """Why a contestant has no finite test metric."""
+    if contestant.unfit_rows and not contestant.diverged:
+        return f"the test metric of {who} is {not_finite(contestant.unfit_rows)}"
+    return f"{who} diverged in retraining"
 
 
 def _compare(who: str, usual: str, figures: str, difference: Difference, metric: Metric) -> str:
-    if not math.isfinite(difference.mean):
-        return f"Keep {usual}: {who} diverged in retraining ({figures})."
     low, high = difference.ci95
     interval = (
         f"difference {_amount(metric, difference.mean)}, "

@@ -86,7 +86,7 @@ class ExecutorOptions(Section):
     chunk: PositiveInt | None = Field(
         None, description="candidates computed and recorded as one; null: by width"
     )
-    threads: PositiveInt = Field(1, description="torch threads of each worker")
+    threads: PositiveInt = Field(1, le=1024, description="torch threads of each worker")
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None,
         description="seconds that one candidate or training run may take, and a strategy's ask or tell; null: no limit",

@@ -10,6 +10,9 @@ from automl_loss.errors import PluginError, RecipeError
 
 KeyPath = tuple[str | int, ...]
 
+_LONGEST_KEY = 300
+_LONGEST_MESSAGE = 4000
+
 
 @dataclass(frozen=True)
 class Place:
@@ -41,7 +44,13 @@ class Fault:
     plugin: bool = False
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.place.text, self.key, self.message) if part)
+        parts = (self.place.text, _cut(self.key, _LONGEST_KEY), _cut(self.message, _LONGEST_MESSAGE))
+        return ": ".join(part for part in parts if part)
+
+
+def _cut(text: str, most: int) -> str:
+    """Cut the middle out of a text that nobody could read, such as a key of a million letters."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
 @dataclass

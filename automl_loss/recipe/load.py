@@ -250,12 +250,15 @@ def _text(path: Path, label: str) -> str:
         reason = getattr(error, "strerror", None) or error
         raise RecipeError(f"{label}: cannot be read: {reason}.") from None
     if len(data) > _MOST_BYTES:
-        raise RecipeError(f"{label}: larger than {_MOST_BYTES:,} bytes, which is no recipe.")
+        raise RecipeError(f"{label}:1:1: larger than {_MOST_BYTES:,} bytes, which is no recipe.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise RecipeError(f"{label}:{line}: not UTF-8 text; a recipe is a YAML file, {_EXAMPLE}.") from None
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise RecipeError(
+            f"{label}:{line}:{column}: not UTF-8 text; a recipe is a YAML file, {_EXAMPLE}."
+        ) from None
 
 
 def _local_plugins(document: Document, folder: Path) -> list[LocalPlugin]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import Any
 
 import yaml
@@ -18,6 +19,7 @@ from automl_loss.recipe.faults import Faults, KeyPath, Place, dotted
 
 _TAG = "tag:yaml.org,2002:"
 _MOST_VALUES = 20_000
+_ESCAPES = re.compile(r"\\U([0-9a-fA-F]{8})")
 _LINE_BREAKS = re.compile("[\r\n\x85\u2028\u2029\ufeff]")
 _CORE_SCHEMA = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -31,10 +33,23 @@ _CORE_SCHEMA = (
 )
 
 
+class _TooMany(yaml.MarkedYAMLError):
+    """The text has more nodes than a recipe may have."""
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's parser with the scalars of YAML 1.2; used to compose nodes, never to construct objects."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute)
+    _nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node, but no more of them than keys and values may be."""
+        self._nodes += 1
+        if self._nodes > 2 * _MOST_VALUES:
+            raise _TooMany(problem=f"more than {_MOST_VALUES:,} values", problem_mark=self.get_mark())
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
 
 class _Dumper(yaml.SafeDumper):
@@ -126,6 +141,15 @@ def _compose(text: str, label: str) -> yaml.Node | None:
         raise RecipeError(f"{place}not valid YAML: {reason}.{hint}") from None
     except RecursionError:
         raise RecipeError(_at(label, 1, 1) + "nested too deeply to be a recipe.") from None
+    except (ValueError, OverflowError):  # what PyYAML makes of an escape sequence beyond Unicode
+        beyond = next((each for each in _ESCAPES.finditer(text) if int(each[1], 16) > sys.maxunicode), None)
+        if beyond is None:
+            raise
+        before = text[: beyond.start()]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise RecipeError(
+            _at(label, line, column) + f"{beyond[0]} is no character of Unicode, whose last is \\U0010FFFF."
+        ) from None
     return node
 
 

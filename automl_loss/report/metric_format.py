@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from automl_loss.engine.metrics.names import METRICS
 
@@ -55,6 +57,14 @@ class MetricFormat:
     def interval(self, low: float, high: float) -> str:
         """Format two differences, with the unit once."""
         return f"{self.change(low).removesuffix(' points')} to {self.change(high)}"
+
+    def summary(self, values: Mapping[str, Any]) -> str:
+        """Format mean and deviation of test values as `result.json` has them; why there are none where that is so."""
+        if values["mean"] is None or values["std"] is None:
+            from automl_loss.final.result import absent
+
+            return absent(values)
+        return self.spread(values["mean"], values["std"])
 
     def spread(self, mean: float | None, deviation: float | None) -> str:
         """Format mean and standard deviation; `diverged` where a run diverged."""

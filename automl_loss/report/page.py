@@ -129,9 +129,8 @@ def _last_step_warning(run: RunView) -> str | None:
         return None
     return (
         f"This needs the stopping rule: at the last step the loss is worse than the task loss, "
-        f"{unit.spread(last['learned']['mean'], last['learned']['std'])} against "
-        f"{unit.spread(last['task_loss']['mean'], last['task_loss']['std'])}. Stop at the best validation, as the run "
-        f"did, or train for fewer steps."
+        f"{unit.summary(last['learned'])} against {unit.summary(last['task_loss'])}. Stop at the best validation, "
+        f"as the run did, or train for fewer steps."
     )
 
 
@@ -149,8 +148,8 @@ def _row(run: RunView, role: str, entry: Mapping[str, Any]) -> Row:
         role=ROLE_NAMES[role],
         loss=entry["loss"],
         colour="var(--task)" if role == "task_loss" else ROLES[role],
-        test=unit.spread(entry["mean"], entry["std"]),
-        last=unit.spread(entry["last_step"]["mean"], entry["last_step"]["std"]),
+        test=unit.summary(entry),
+        last=unit.summary(entry["last_step"]),
         lr="per task" if entry["lr"] is None else f"{entry['lr']:.3g}",
         **cells,
     )

@@ -100,8 +100,8 @@ def _best(final: FinalRound, state: SearchState, shown: Callable[[float], float]
         "id": winner.id,
         "expression": str(getattr(loss, "expression", loss.key)),
         "latex": loss.latex,
-        "fitness": None if fitness is None else shown(fitness),
-        "final_fitness": shown(winner.selection.fitness),
+        "fitness": _shown(shown, fitness),
+        "final_fitness": _shown(shown, winner.selection.fitness),
         "scale": loss.scale,
         "complexity": loss.complexity,
     }
@@ -133,4 +133,4 @@ def _rows(run: RunObjects, retrained: Retrained) -> dict[str, Any]:
 
 
 def _shown(show: Callable[[float], float], value: float | None) -> float | None:
-    return None if value is None or value == math.inf else show(value)
+    return None if value is None or not math.isfinite(value) else show(value)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from autoloss_tasks._numbers import MOST_FLOAT32, MOST_NUMBER, first_unfit, place_of
 from autoloss_tasks.tabular import Array
-from automl_loss import EvaluationError, RecipeError, import_object
+from automl_loss import DataError, EvaluationError, RecipeError, import_object
 
 
 def arrays_at(path: str, part: str, options: dict[str, Any], folder: Path | None) -> tuple[Array, Array]:
@@ -81,21 +82,22 @@ def _checked(inputs: Array, targets: Array, origin: str) -> tuple[Array, Array]:
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     if not inputs.ndim or not len(inputs) or len(inputs) != targets.shape[:1][0] or targets.ndim > 2:
-        raise EvaluationError(
+        raise DataError(
             f"{origin} gave inputs of shape {inputs.shape} and targets of shape {targets.shape}; expected as many "
             f"of both, and targets (rows,) or (rows, outputs)."
         )
     if inputs.dtype.kind not in "iufb" or targets.dtype.kind not in "iufbUS":
-        raise EvaluationError(
+        raise DataError(
             f"{origin} gave inputs of type {inputs.dtype} and targets of type {targets.dtype}; expected numbers, "
             f"and for targets numbers or text."
         )
-    for what, values in (("inputs", inputs), ("targets", targets)):
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            wrong = int((~np.isfinite(values)).reshape(len(values), -1).any(1).sum())
-            raise EvaluationError(
-                f"{origin} gave {what} that are NaN or infinite in {wrong:,} of {len(values):,} rows; fill them in, "
-                f"or leave these rows out."
+    for what, values, most in (("inputs", inputs, MOST_FLOAT32), ("targets", targets, MOST_NUMBER)):
+        if (wrong := first_unfit(values, most)) is not None:
+            bad = ~(np.abs(values.reshape(len(values), -1)) <= most)
+            raise DataError(
+                f"{origin} gave {what} that are NaN, infinite or beyond {most:.3g} in {int(bad.any(1).sum()):,} of "
+                f"{len(values):,} rows, the first {values[wrong]:g} in {place_of(wrong)}; fill them in, or leave these "
+                f"rows out."
             )
     if inputs.ndim == 1:
         inputs = inputs[:, None]

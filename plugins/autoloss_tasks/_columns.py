@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autoloss_tasks._numbers import MOST_NUMBER
 from autoloss_tasks._splitting import Array
 from automl_loss import RecipeError
 
@@ -73,13 +74,27 @@ def numbers_of(frame: polars.DataFrame, categorical: Iterable[str]) -> tuple[Arr
             categories[place] = max(1, len(known))
         else:
             column = series.cast(polars.Float64).fill_null(np.nan).to_numpy()
-            if np.isinf(column).any():
-                raise RecipeError(
-                    f"task.drop: column {series.name!r} holds infinite numbers; mend them in the file, or list it "
-                    f"under `drop`."
-                )
+            check_numbers(column, series.name, "task.drop", "mend them in the file, or list it under `drop`")
         columns.append(column)
     return np.column_stack(columns), categories
+
+
+def check_numbers(values: Array, name: str, key: str, remedy: str) -> None:
+    """Check that the numbers of a column can be computed with; NaN passes.
+
+    Raises:
+        RecipeError: one is infinite or huge; the message names column, row (counted from 1) and value.
+    """
+    for wrong, what in (
+        (np.isinf(values), "infinite numbers"),
+        (np.abs(values) > MOST_NUMBER, "huge numbers"),
+    ):
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise RecipeError(
+                f"{key}: column {name!r} holds {what}, {values[row]:g} in row {row + 1:,}; numbers up to "
+                f"{MOST_NUMBER:g} are accepted: {remedy}."
+            )
 
 
 def encode(features: Array, rows: Array, train: Array, categories: dict[int, int]) -> Array:

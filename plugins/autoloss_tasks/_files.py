@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,12 @@ class Remote:
     def name(self) -> str:
         """The file's own name."""
         return self.url.rpartition("/")[2]
+
+    def is_whole(self, path: Path) -> bool:
+        """Return whether a file has the known hash, and so is as it was published."""
+        algorithm, _, known = self.known_hash.partition(":")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest() == known
 
 
 @dataclass(frozen=True)

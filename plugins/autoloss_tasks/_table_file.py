@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
 from difflib import get_close_matches
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from automl_loss import EvaluationError, RecipeError
+from autoloss_tasks._npz_file import read_npz
+from autoloss_tasks._reading import MEND, gunzip, reading
+from automl_loss import RecipeError, parse_in_child
 
 if TYPE_CHECKING:
     import polars
 
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_GZIP = b"\x1f\x8b"
+_PACKED = {b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
+_MOST_COLUMNS = 100_000
 
 
 def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
@@ -28,7 +31,7 @@ def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
 
     Raises:
         RecipeError: there is no such file, or it is of another kind.
-        EvaluationError: the file is damaged.
+        DataError: the file is damaged.
     """
     if not path.is_file():
         near = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
@@ -40,54 +43,77 @@ def read_table(path: Path, separator: str | None = None) -> polars.DataFrame:
         raise RecipeError(
             f"task.file: {path} is no .csv, .tsv, .parquet or .npz file; convert it to one of them."
         )
-    import polars
-
-    try:
-        if ending == ".npz":
-            frame = _read_npz(path)
-        elif ending == ".parquet":
-            frame = polars.read_parquet(path)
-        else:
-            between = separator or _SEPARATORS[ending]
-            frame = polars.read_csv(path, separator=between, null_values=_MISSING, infer_schema_length=None)
-            _check_header(path, between)
-    except (polars.exceptions.PolarsError, zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
-        raise EvaluationError(
-            f"{path} cannot be read as {ending[1:]}: {str(error).partition(chr(10))[0]}. Mend the file."
-        ) from error
+    if ending == ".parquet":
+        frame = _frame_of_parquet(path)
+    else:
+        with reading(path, f"cannot be read as {ending[1:]}", MEND):
+            separated = separator or _SEPARATORS.get(ending, ",")
+            frame = _frame_of_npz(path) if ending == ".npz" else _frame_of_csv(path, separated)
     if not frame.height:
         raise RecipeError(f"task.file: {path} has no rows; give a table with rows below its header.")
     return frame
 
 
-def _check_header(path: Path, separator: str) -> None:
+def _frame_of_csv(path: Path, separator: str) -> polars.DataFrame:
+    import polars
+
+    data: bytes | bytearray = path.read_bytes()
+    if data.startswith(_GZIP):
+        data = gunzip(bytes(data))
+    # Polars would unpack these whatever their size.
+    packed = next((kind for start, kind in _PACKED.items() if data.startswith(start)), None)
+    if packed is not None or _is_zlib(data):
+        raise ValueError(f"it is packed by {packed or 'zlib'}; unpack it, or pack it by gzip")
+    content = bytes(data)
+    frame = polars.read_csv(content, separator=separator, null_values=_MISSING, infer_schema_length=None)
+    _check_header(content, path, separator)
+    return frame
+
+
+def _is_zlib(data: bytes | bytearray) -> bool:
+    """Return whether data begin as a zlib stream does."""
+    return len(data) > 1 and data[0] == 0x78 and data[1] in (0x01, 0x9C, 0xDA)
+
+
+def _check_header(content: bytes, path: Path, separator: str) -> None:
     """Raise for two columns of one name, which polars would rename."""
     import polars
 
-    first = polars.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False).row(0)
-    twice = sorted({str(name) for name in first if first.count(name) > 1})
+    first = polars.read_csv(content, separator=separator, has_header=False, n_rows=1, infer_schema=False)
+    names = first.row(0) if first.height else ()
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
         raise RecipeError(
-            f"task.file: {path} has several columns called {', '.join(map(repr, twice))}; rename or remove them."
+            f"task.file: {path} has several columns called {', '.join(map(repr, twice[:5]))}; rename or remove them."
         )
 
 
-def _read_npz(path: Path) -> polars.DataFrame:
+def _frame_of_parquet(path: Path) -> polars.DataFrame:
     import polars
 
-    columns = {}
-    with path.open("rb") as file:
-        zipfile.ZipFile(file).close()  # np.load does not close damaged files
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    for name, array in found.items():
+    held = parse_in_child(
+        "autoloss_tasks._parquet_file:table", path, fault="cannot be read as parquet", remedy=MEND
+    )
+    return polars.read_ipc(BytesIO(held["table"].data))
+
+
+def _frame_of_npz(path: Path) -> polars.DataFrame:
+    import polars
+
+    columns: dict[str, Any] = {}
+    for name, array in read_npz(path).items():
         if array.ndim == 1:
-            columns[name] = array
-        elif array.ndim == 2:
-            columns |= {f"{name}{i}": array[:, i] for i in range(array.shape[1])}
+            named = {name: array}
+        elif array.ndim == 2 and array.shape[1] <= _MOST_COLUMNS:
+            named = {f"{name}{i}": array[:, i] for i in range(array.shape[1])}
         else:
-            raise ValueError(f"array {name!r} has {array.ndim} dimensions, a table's have one or two")
+            raise ValueError(
+                f"array {name!r} has shape {array.shape}, a table's have one or two dimensions, and at most "
+                f"{_MOST_COLUMNS:,} columns"
+            )
+        if twice := named.keys() & columns.keys():
+            raise ValueError(f"two of its arrays make a column {min(twice)!r}")
+        columns |= named
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         raise ValueError(

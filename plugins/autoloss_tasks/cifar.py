@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,9 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from autoloss_tasks._files import Remote
-from autoloss_tasks._pickled_batch import read_batch
+from autoloss_tasks._pickled_batch import PickledArray, read_batch
+from autoloss_tasks._reading import GET_AGAIN, check_size, reading
 from autoloss_tasks.images import Array, ImageConfig, ImageTask
-from automl_loss import EvaluationError
+from automl_loss import DataError
 
 _PIXELS = 3 * 32 * 32
 
@@ -51,41 +51,42 @@ class _Cifar(ImageTask):
 
     def _bytes(self, folder: Path, name: str) -> bytes:
         if not (folder / name).is_file():
-            raise EvaluationError(f"{folder} has no file {name!r}. Unpack {self.remote.name} again.")
-        return (folder / name).read_bytes()
+            raise DataError(f"{folder} has no file {name!r}. Unpack {self.remote.name} again.")
+        with reading(folder / name):
+            return (folder / name).read_bytes()
 
     def _batch(self, data: bytes, origin: str) -> tuple[Array, Array]:
         batch: dict[bytes, Any] = read_batch(data, origin)
-        pixels, labels = batch.get(b"data"), batch.get(self.label_key)
+        held, labels = batch.get(b"data"), batch.get(self.label_key)
+        pixels = held.of_bytes() if isinstance(held, PickledArray) else None
         sound = (
-            isinstance(pixels, np.ndarray)
-            and pixels.dtype == np.uint8
+            pixels is not None
             and isinstance(labels, list)
             and pixels.shape == (len(labels), _PIXELS)
-            and all(type(label) is int for label in labels)
+            and all(type(label) is int and 0 <= label < self.classes for label in labels)
         )
-        if not sound or not isinstance(pixels, np.ndarray):
-            raise EvaluationError(
+        if pixels is None or not sound:
+            raise DataError(
                 f"{origin} lacks uint8 pixels (data) of shape (rows, {_PIXELS}), or as many labels "
-                f"({self.label_key.decode()}). Delete it and get it again."
+                f"({self.label_key.decode()}) from 0 to {self.classes - 1}. {GET_AGAIN}"
             )
         return pixels.reshape(-1, *self.shape), np.array(labels, dtype=np.int64)
 
 
 def _from_archive(path: Path, names: list[str]) -> list[tuple[str, bytes]]:
     """Read files of a .tar.gz archive in the order of `names`, in one pass; nothing is unpacked to disk."""
-    found = {}
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.name in names else None
-                if file is not None:
-                    found[member.name] = file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise EvaluationError(f"{path} is damaged: {error}. Delete it and get it again.") from error
+    found: dict[str, bytes] = {}
+    with reading(path), tarfile.open(path, "r:gz") as archive:
+        for member in archive:
+            if member.name not in names or not member.isreg() or member.name in found:
+                continue
+            check_size(member.size, path.stat().st_size, packed=True)
+            file = archive.extractfile(member)
+            if file is not None:
+                found[member.name] = file.read()
     lacking = [name for name in names if name not in found]
     if lacking:
-        raise EvaluationError(f"{path} has no file {lacking[0]!r}. Delete it and get it again.")
+        raise DataError(f"{path} has no file {lacking[0]!r}. {GET_AGAIN}")
     return [(f"{path}:{name}", found[name]) for name in names]
 
 

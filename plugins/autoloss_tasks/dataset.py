@@ -10,10 +10,11 @@ from pydantic import Field
 
 from autoloss_tasks._arrays import arrays_at
 from autoloss_tasks._kind import Kind
+from autoloss_tasks._numbers import MOST_FLOAT32, first_unfit, place_of, spread_of
 from autoloss_tasks._splitting import hold_out
 from autoloss_tasks.images import Images
 from autoloss_tasks.tabular import Array
-from automl_loss import EvaluationError, PluginConfig, Problem, RecipeError, Split, Splits, Task
+from automl_loss import DataError, PluginConfig, Problem, RecipeError, Split, Splits, Task
 
 
 class Dataset(Task):
@@ -57,6 +58,9 @@ class Dataset(Task):
         held = (inputs[validation], targets[validation])
         if self.config.validation is not None:
             held = self._load("validation", self.config.validation)
+        if self.config.test is not None:
+            # Only checked: test rows that cannot be used should not end a run after its search.
+            self._split(self._load("test", self.config.test), train)
         return Splits(self._split((inputs[train], targets[train]), train), self._split(held, train))
 
     def test(self, seed: int) -> Split:
@@ -94,7 +98,7 @@ class Dataset(Task):
     def _train(self) -> tuple[Array, Array]:
         inputs, targets = self._load("train", self.config.train)
         if (targets == targets[0]).all():
-            raise EvaluationError(
+            raise DataError(
                 f"task.train: {self.config.train!r} gave {targets[0]} as the target of all rows, so there is "
                 f"nothing to learn; give rows of different targets."
             )
@@ -134,7 +138,7 @@ class Dataset(Task):
         inputs, targets = pair
         reference_x, reference_y = self._train
         if inputs.shape[1:] != reference_x.shape[1:] or inputs.dtype != reference_x.dtype:
-            raise EvaluationError(
+            raise DataError(
                 f"task: training inputs are {reference_x.dtype} of shape {reference_x.shape[1:]}, others are "
                 f"{inputs.dtype} of shape {inputs.shape[1:]}; make them alike."
             )
@@ -147,18 +151,23 @@ class Dataset(Task):
             each.reshape(len(each), -1).astype(np.float64) for each in (targets, reference_y[train])
         )
         if y.shape[1] != reference.shape[1]:
-            raise EvaluationError(
+            raise DataError(
                 f"task: training targets have {reference.shape[1]} outputs, others {y.shape[1]}; make them alike."
             )
-        spread = np.where(np.ptp(reference, axis=0) == 0, 1.0, reference.std(0))
-        return Split(x, ((y - reference.mean(0)) / spread).astype(np.float32))
+        scaled = (y - reference.mean(0)) / spread_of(reference)
+        if (wrong := first_unfit(scaled, MOST_FLOAT32)) is not None:
+            raise DataError(
+                f"task: a target is {y[wrong]:g} in {place_of(wrong)} of its split, which is {scaled[wrong]:g} on the "
+                f"scale of the training rows, more than float32 holds. Mend the value, or leave its row out."
+            )
+        return Split(x, scaled.astype(np.float32))
 
     def _indices(self, labels: Array) -> Array:
         """Convert labels to class indices; the classes are those of the training rows."""
         unknown = np.setdiff1d(labels, self._classes)
         if len(unknown):
             shown = ", ".join(map(repr, unknown[:5].tolist()))
-            raise EvaluationError(
+            raise DataError(
                 f"task: labels {shown} are not among the training rows', {', '.join(map(str, self._classes[:20]))}. "
                 f"Give training rows of each class, or leave these out."
             )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tarfile
-import zipfile
-import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from autoloss_tasks._files import DataFolder, FilesConfig, Remote
+from autoloss_tasks._npz_file import read_npz
+from autoloss_tasks._reading import GET_AGAIN, check_size, reading
 from autoloss_tasks.tabular import Array, TabularTask
-from automl_loss import EvaluationError, Problem
+from automl_loss import DataError, Problem
 
 
 class California(TabularTask):
@@ -40,25 +39,30 @@ class California(TabularTask):
         """Read median income, house age, rooms, bedrooms, population, household size, latitude, longitude; value."""
         files = DataFolder("california", self.config, self.folder)
         path = files.find(["cal_housing.data", "cal_housing.tgz", self.remote.name], self.remote)
-        data = (
-            path.read_bytes()
-            if path.suffix == ".data"
-            else _member(path, "CaliforniaHousing/cal_housing.data")
-        )
+        with reading(path):
+            data = (
+                path.read_bytes()
+                if path.suffix == ".data"
+                else _member(path, "CaliforniaHousing/cal_housing.data")
+            )
         table = _numbers(data, path, 9, ",")
         longitude, latitude, age, rooms, bedrooms, people, households, income, value = table.T
-        features = np.column_stack(
-            [
-                income,
-                age,
-                rooms / households,
-                bedrooms / households,
-                people,
-                people / households,
-                latitude,
-                longitude,
-            ]
-        )
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            features = np.column_stack(
+                [
+                    income,
+                    age,
+                    rooms / households,
+                    bedrooms / households,
+                    people,
+                    people / households,
+                    latitude,
+                    longitude,
+                ]
+            )
+        if not np.isfinite(features).all():
+            row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
+            raise DataError(f"{path} has no households in line {row + 1}, or numbers too large. {GET_AGAIN}")
         return features, value / 100_000
 
 
@@ -86,43 +90,42 @@ class Boston(TabularTask):
         files = DataFolder("boston", self.config, self.folder)
         path = files.find([self.remote.name, "housing.data"], self.remote)
         if path.suffix == ".data":
-            table = _numbers(path.read_bytes(), path, 14, None)
+            with reading(path):
+                data = path.read_bytes()
+            table = _numbers(data, path, 14, None)
             return table[:, :13], table[:, 13]
-        try:
-            with zipfile.ZipFile(path) as archive:
-                features, value = (
-                    np.load(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in ("x", "y")
-                )
-        except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError) as error:
-            raise EvaluationError(f"{path} is damaged: {error}. Delete it and get it again.") from error
+        with reading(path):
+            arrays = read_npz(path)
+            features, value = arrays["x"], arrays["y"]
         if features.ndim != 2 or features.shape[1] != 13 or value.shape != features.shape[:1]:
-            raise EvaluationError(
+            raise DataError(
                 f"{path} has x of shape {features.shape} and y of shape {value.shape}; expected (rows, 13) and "
-                f"(rows,). Delete it and get it again."
+                f"(rows,). {GET_AGAIN}"
+            )
+        if not all(each.dtype.kind in "iuf" and np.isfinite(each).all() for each in (features, value)):
+            raise DataError(
+                f"{path} has x of type {features.dtype} and y of type {value.dtype}, or numbers that are not finite; "
+                f"expected finite numbers. {GET_AGAIN}"
             )
         return features, value
 
 
 def _member(path: Path, name: str) -> bytes:
-    """Read a file of a .tar.gz archive."""
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            file = archive.extractfile(name)
-            return b"" if file is None else file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError) as error:
-        raise EvaluationError(f"{path} is damaged: {error}. Delete it and get it again.") from error
+    """Read a file of a .tar.gz archive; what a damaged one raises is of many kinds."""
+    with tarfile.open(path, "r:gz") as archive:
+        member = archive.getmember(name)
+        check_size(member.size, path.stat().st_size, packed=True)
+        file = archive.extractfile(member) if member.isreg() else None
+        return b"" if file is None else file.read()
 
 
 def _numbers(data: bytes, path: Path, columns: int, separator: str | None) -> Array:
     """Parse a text of numbers to a `(rows, columns)` array."""
-    try:
+    with reading(path):  # not ASCII, not a number, or lines of different lengths
         lines = [line.split(separator) for line in data.decode("ascii").splitlines() if line.strip()]
         table = np.array([[float(number) for number in line] for line in lines])
-    except ValueError as error:  # not ASCII, not a number, or lines of different lengths
-        raise EvaluationError(f"{path} is damaged: {error}. Delete it and get it again.") from error
     if table.ndim != 2 or table.shape[1] != columns or not np.isfinite(table).all():
-        raise EvaluationError(
-            f"{path} has numbers of shape {table.shape}; expected lines of {columns} each. Delete it and get it "
-            f"again."
+        raise DataError(
+            f"{path} has numbers of shape {table.shape}; expected lines of {columns} each, all finite. {GET_AGAIN}"
         )
     return table

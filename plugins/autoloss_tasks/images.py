@@ -14,7 +14,7 @@ from pydantic import Field
 
 from autoloss_tasks._files import DataFolder, FilesConfig
 from autoloss_tasks._splitting import hold_out
-from automl_loss import EvaluationError, Problem, RecipeError, Split, Splits, Task
+from automl_loss import DataError, Problem, RecipeError, Split, Splits, Task
 
 if TYPE_CHECKING:
     import torch
@@ -183,14 +183,14 @@ class ImageTask(Task):
     def _checked(self, part: str) -> tuple[Array, Array]:
         pixels, labels = self.load(part)
         if pixels.dtype != np.uint8 or pixels.shape != (len(labels), *self.shape):
-            raise EvaluationError(
+            raise DataError(
                 f"the {part} set of {self.name} has {pixels.dtype} images of shape {pixels.shape} and "
                 f"{len(labels)} labels; expected uint8 of shape (rows, {', '.join(map(str, self.shape))}) and as "
                 f"many labels. Get the files again."
             )
         if not len(labels) or labels.min() < 0 or labels.max() >= self.classes:
             seen = f"labels from {labels.min()} to {labels.max()}" if len(labels) else "no rows"
-            raise EvaluationError(
+            raise DataError(
                 f"the {part} set of {self.name} has {seen}; expected labels from 0 to {self.classes - 1}. Get the "
                 f"files again."
             )

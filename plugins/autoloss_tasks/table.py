@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from autoloss_tasks._columns import check_columns, encode, numbers_of
+from autoloss_tasks._columns import check_columns, check_numbers, encode, numbers_of
 from autoloss_tasks._kind import Kind, is_regression
 from autoloss_tasks._splitting import Array, hold_out
 from autoloss_tasks._table_file import read_table
@@ -89,6 +89,15 @@ class Table(TabularTask):
         features, categories = self._features
         return encode(features, rows, train, categories)
 
+    @property
+    def _origin(self) -> str:
+        return f"task.file: {self.config.file}"
+
+    def _column_name(self, index: int) -> str:
+        _, categories = self._features
+        numeric = [name for place, name in enumerate(self._feature_names) if place not in categories]
+        return f"column {numeric[index]!r}" if index < len(numeric) else "a category"
+
     def rows(self, seed: int) -> tuple[Array, Array, Array]:
         """Return sorted row numbers of the three splits, by the split column or by the seed."""
         if self.config.split is None:
@@ -137,16 +146,19 @@ class Table(TabularTask):
         return frame
 
     @cached_property
-    def _features(self) -> tuple[Array, dict[int, int]]:
+    def _feature_names(self) -> list[str]:
         config = self.config
-        left = self._frame.drop(
-            [*self._names, *config.drop, *([] if config.split is None else [config.split])]
-        )
-        if not left.width:
+        others = {*self._names, *config.drop, config.split}
+        names = [name for name in self._frame.columns if name not in others]
+        if not names:
             raise RecipeError(
                 f"task.file: {config.file} has no columns beside the target; features are needed."
             )
-        return numbers_of(left, config.categorical)
+        return names
+
+    @cached_property
+    def _features(self) -> tuple[Array, dict[int, int]]:
+        return numbers_of(self._frame.select(self._feature_names), self.config.categorical)
 
     @cached_property
     def _targets(self) -> Array:
@@ -170,6 +182,14 @@ class Table(TabularTask):
                 f"task.target: column {series.name!r} is missing in {empty.sum():,} of {len(series):,} rows, the "
                 f"first of them row {first:,}. Remove these rows, or fill them in."
             )
+        plain = series.dtype.is_numeric() or series.dtype in (
+            polars.String, polars.Categorical, polars.Enum, polars.Boolean, polars.Date, polars.Datetime, polars.Time
+        )  # fmt: skip
+        if not plain:
+            raise RecipeError(
+                f"task.target: column {series.name!r} is of type {series.dtype}; name a column of numbers, texts or "
+                f"truth values."
+            )
         if series.n_unique() == 1:
             raise RecipeError(
                 f"task.target: column {series.name!r} is {series[0]!r} in all rows, so there is nothing to learn; "
@@ -182,10 +202,7 @@ class Table(TabularTask):
             )
         if series.dtype.is_numeric():
             values = series.cast(polars.Float64).to_numpy()
-            if not np.isfinite(values).all():
-                raise RecipeError(
-                    f"task.target: column {series.name!r} holds infinite numbers; mend the file."
-                )
+            check_numbers(values, series.name, "task.target", "mend the file")
             return values
         if series.dtype == polars.Boolean:
             return series.to_numpy()
@@ -197,6 +214,11 @@ class Table(TabularTask):
         import polars
 
         name = self.config.split
+        if self._frame[name].dtype.is_nested() or self._frame[name].dtype in (polars.Binary, polars.Object):
+            raise RecipeError(
+                f"task.split: column {name!r} is of type {self._frame[name].dtype}; expected texts, train, validation "
+                f"or test in each row."
+            )
         words = self._frame[name].cast(polars.String).to_list()
         strange = sorted({str(word) for word in words if str(word).strip().lower() not in _SPLITS})
         if strange:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from autoloss_tasks._numbers import MOST_FLOAT32, MOST_NUMBER, first_unfit, place_of, spread_of
 from autoloss_tasks._splitting import hold_out
-from automl_loss import Problem, Split, Splits, Task
+from automl_loss import DataError, Problem, Split, Splits, Task
 
 Array = npt.NDArray[Any]
 
@@ -75,12 +76,24 @@ class TabularTask(Task):
     def splits(self, seed: int) -> Splits:
         """Return training and validation rows under the split seed."""
         train, validation, _ = self.rows(seed)
-        return Splits(self._scaled(train, train), self._scaled(validation, train))
+        for part, rows in (("training", train), ("validation", validation)):
+            if not len(rows):
+                raise DataError(f"{self._origin}: no {part} rows; give more rows, or other splits.")
+        return Splits(self._scaled(train, train, check=True), self._scaled(validation, train, check=True))
 
     def test(self, seed: int) -> Split:
         """Return test rows under the same split seed."""
         train, _, test = self.rows(seed)
         return self._scaled(test, train)
+
+    @property
+    def _origin(self) -> str:
+        """Where the table is from, for messages."""
+        return f"task {type(self).__name__}"
+
+    def _column_name(self, index: int) -> str:
+        """Name a column of `encode`, for messages."""
+        return f"column {index + 1:,}"
 
     def rows(self, seed: int) -> tuple[Array, Array, Array]:
         """Return sorted row numbers of the training, validation and test split."""
@@ -93,27 +106,57 @@ class TabularTask(Task):
     @cached_property
     def _table(self) -> tuple[Array, Array]:
         features, targets = (np.asarray(part) for part in self.load())
-        sound = features.ndim == 2 and len(features) == len(targets)
-        if not sound or not (self.missing or np.isfinite(features).all()):
-            raise ValueError(
-                f"{type(self).__name__}.load gave features of shape {features.shape} and {len(targets)} "
-                f"targets; expected (rows, features) finite numbers and as many targets."
+        sound = (
+            features.ndim == 2 and features.dtype.kind in "iufb" and targets.shape[:1] == features.shape[:1]
+        )
+        if not sound or not len(targets):
+            raise DataError(
+                f"{self._origin}: load gave features of shape {features.shape} and type {features.dtype}, and targets "
+                f"of shape {targets.shape}; expected (rows, features) numbers and as many targets."
             )
+        if not self.missing:
+            self._check(features, "features")
         if self.is_regression:
-            return features, targets.reshape(len(targets), -1).astype(np.float64)
+            targets = targets.reshape(len(targets), -1)
+            if targets.dtype.kind not in "iufb":
+                raise DataError(
+                    f"{self._origin}: targets are of type {targets.dtype}; a regression needs numbers."
+                )
+            self._check(targets, "targets")
+            return features, targets.astype(np.float64)
         return features, np.unique(targets, return_inverse=True)[1].astype(np.int64)
 
-    def _scaled(self, rows: Array, train: Array) -> Split:
-        """Scale the given rows as the training rows are."""
+    def _check(self, values: Array, what: str) -> None:
+        """Raise for numbers of the table that cannot be computed with."""
+        if (wrong := first_unfit(values, MOST_NUMBER)) is not None:
+            raise DataError(
+                f"{self._origin}: load gave {what} with {values[wrong]:g} in {place_of(wrong)}; expected finite "
+                f"numbers up to {MOST_NUMBER:g}. Mend the value, or leave its row out."
+            )
+
+    def _scaled(self, rows: Array, train: Array, *, check: bool = False) -> Split:
+        """Scale the given rows as the training rows are.
+
+        Args:
+            rows: row numbers.
+            train: row numbers to fit on.
+            check: whether float32 must hold all. What it cannot hold of test rows is infinite, and a part of the
+                verdict.
+        """
         _, targets = self._table
-        x = self.encode(rows, train).astype(np.float32)
-        if not self.is_regression:
-            return Split(x, targets[rows])
-        return Split(x, _standardised(targets[rows], targets[train]).astype(np.float32))
+        x = self.encode(rows, train)
+        y = _standardised(targets[rows], targets[train]) if self.is_regression else targets[rows]
+        for values, named in ((x, self._column_name), (y, lambda index: f"target {index + 1}")):
+            if check and (wrong := first_unfit(values, MOST_FLOAT32)) is not None:
+                raise DataError(
+                    f"{self._origin}: {named(wrong[1])} is {values[wrong]:g} in row {rows[wrong[0]] + 1:,} on the "
+                    f"scale of the training rows, more than float32 holds. Mend the value, or leave its row out."
+                )
+        with np.errstate(over="ignore"):
+            return Split(x.astype(np.float32), y.astype(np.float32) if self.is_regression else y)
 
 
 def _standardised(values: Array, reference: Array) -> Array:
     """Return values `(rows, columns)` minus mean, over standard deviation, of the reference rows."""
-    constant = reference.min(0) == reference.max(0)
-    scaled: Array = (values - reference.mean(0)) / np.where(constant, 1.0, reference.std(0))
+    scaled: Array = (values - reference.mean(0)) / spread_of(reference)
     return scaled

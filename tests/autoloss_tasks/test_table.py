@@ -10,7 +10,7 @@ import polars
 import pytest
 
 from autoloss_tasks.table import Table
-from automl_loss import EvaluationError, RecipeError, load_recipe, run
+from automl_loss import DataError, EvaluationError, RecipeError, load_recipe, run
 
 ROWS = 100
 
@@ -295,3 +295,64 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     task = Table(Table.Config(file=str(tmp_path / "twice.csv"), target="price"))
     with pytest.raises(RecipeError, match="several columns called 'size'; rename or remove them"):
         task.problem()
+
+
+@pytest.mark.parametrize(
+    ("target", "table", "message"),
+    [
+        (
+            "price",
+            nothing_in("size", [7], 1e300),
+            "column 'size' holds huge numbers, 1e+300 in row 8; numbers up to",
+        ),
+        (
+            "price",
+            nothing_in("size", [7], float("-inf")),
+            "column 'size' holds infinite numbers, -inf in row 8",
+        ),
+        ("price", nothing_in("price", [5, 9], -1e200), "column 'price' holds huge numbers, -1e+200 in row 6"),
+        (
+            ("price", "weight"),
+            nothing_in("weight", [2], 1e300),
+            "column 'weight' holds huge numbers, 1e+300 in row 3",
+        ),
+    ],
+)
+def test_numbers_that_cannot_be_computed_with_are_named_by_column_row_and_value(
+    tmp_path: Path, target: Any, table: polars.DataFrame, message: str
+) -> None:
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        task_of(tmp_path, target, table).splits(0)
+
+
+def test_a_value_beyond_float32_on_the_scale_of_the_training_rows_is_named(tmp_path: Path) -> None:
+    part = frame()["part"].to_list()
+    size = nothing_in("size", [part.index("validation")], 1e60)
+    with pytest.raises(
+        DataError, match=r"task\.file: data\.csv: column 'size' is .*e\+5\d in row 4 on the scale"
+    ):
+        task_of(tmp_path, "price", size, split="part").splits(0)
+    price = nothing_in("price", [part.index("validation")], 1e60)
+    with pytest.raises(DataError, match=r"target 1 is .*e\+5\d in row 4 on the scale"):
+        task_of(tmp_path, "price", price, split="part").splits(0)
+
+
+def test_a_huge_scale_is_a_scale_and_a_tiny_spread_is_none(tmp_path: Path) -> None:
+    size = frame()["size"]
+    usual = task_of(tmp_path, "price").splits(0).train.x
+    huge = task_of(tmp_path, "price", frame(size=size * 1e100)).splits(0).train.x
+    assert huge == pytest.approx(usual, abs=1e-5)
+    tiny = frame(price=[1e-300 * i for i in range(ROWS)])
+    assert np.isfinite(task_of(tmp_path, "price", tiny, kind="regression").splits(0).train.y).all()
+
+
+def test_nested_columns_are_no_targets_and_no_splits(tmp_path: Path) -> None:
+    table = frame().with_columns(polars.Series("nested", [[i] for i in range(ROWS)]))
+    table.write_parquet(tmp_path / "data.parquet")
+    for options, said in (
+        ({"target": "nested"}, r"task\.target: column 'nested' is of type List"),
+        ({"target": "price", "split": "nested"}, r"task\.split: column 'nested' is of type List"),
+    ):
+        task = Table(Table.Config(file=str(tmp_path / "data.parquet"), drop=("id",), **options))
+        with pytest.raises(RecipeError, match=said):
+            task.splits(0)

@@ -5,6 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from autoloss_tasks.tabular import Array, TabularTask
+from automl_loss import DataError
 
 ROWS = 200
 
@@ -169,5 +170,7 @@ def test_a_table_with_a_number_missing_is_refused(spoil):
             x[3, 1] = spoil
             return x, y
 
-    with pytest.raises(ValueError, match=r"Holed.load gave features .*finite numbers"):
+    with pytest.raises(
+        DataError, match=r"task Holed: load gave features with (nan|inf) in row 4, column 2; expected finite"
+    ):
         Holed(Holed.Config()).problem()

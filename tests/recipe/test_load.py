@@ -371,7 +371,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_recipe(tmp_path: Path) ->
     for path, words in (
         (tmp_path / "absent.yaml", "no such file"),
         (tmp_path, "cannot be read: Is a directory"),
-        (binary, "recipe.yaml:2: not UTF-8 text"),
+        (binary, "recipe.yaml:2:1: not UTF-8 text"),
         (Path("/dev/zero"), "larger than 1,000,000 bytes"),
         (Path("a\0b"), "cannot be read"),
     ):

@@ -84,7 +84,7 @@ _MAPPINGS = st.fixed_dictionaries(
         "finalists": some(count=_COUNTS, lr_factors=st.lists(_POSITIVE, min_size=1, max_size=3)),
         "retraining": some(seeds=_COUNTS, lr=st.just("auto") | _POSITIVE),
         "executor": st.just("local")
-        | plugin("local", workers=_COUNTS, chunk=st.none() | _COUNTS, threads=_COUNTS),
+        | plugin("local", workers=_COUNTS, chunk=st.none() | _COUNTS, threads=st.integers(1, 1024)),
         "storage": st.none() | _TEXT.map(lambda text: f"sqlite:///{text}"),
         "plugins": st.just([{"kind": "model", "name": "mine", "path": "./mine.py:Mine"}]),
         "device": st.sampled_from(["cpu", "cuda", "cuda:1"]),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_loss.errors import DataError
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.task import Split, Splits, Task
 from automl_loss.seeds import generator
@@ -66,7 +67,7 @@ def held_out(labels: npt.NDArray[Any], share: float, rng: np.random.Generator) -
         rng: draws the rows.
 
     Raises:
-        ValueError: no label has two rows.
+        DataError: no label has two rows.
     """
     parts = []
     for label in np.unique(labels):
@@ -74,5 +75,8 @@ def held_out(labels: npt.NDArray[Any], share: float, rng: np.random.Generator) -
         parts.append(rows[: min(len(rows) - 1, max(1, round(share * len(rows))))])
     held = np.sort(np.concatenate(parts))
     if not len(held):
-        raise ValueError(f"none of {len(labels)} training rows can be held out: every label has one row.")
+        raise DataError(
+            f"none of {len(labels)} training rows can be held out: every class has one row. Give more rows, or leave "
+            f"out `task.development`."
+        )
     return held.astype(np.int64)

@@ -96,6 +96,26 @@ class Metric:
         rows = self.function(torch.where(finite[..., None], raw, 0.0), target).double()
         return torch.where(finite & torch.isfinite(rows), rows, torch.inf)
 
+    def unfit_rows(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Find rows on which the metric cannot be finite.
+
+        Args:
+            raw: as in `values`.
+            target: as in `values`.
+
+        Returns:
+            `(P, rows)` bool tensor: a raw output or a target is not finite, or the row's contribution is not. Of a
+            metric that is no mean over rows and is not finite on rows that all are: every row.
+        """
+        unfit = ~torch.isfinite(raw).all(-1)
+        if target.is_floating_point():
+            unfit = unfit | ~torch.isfinite(target).all(-1)
+        if self.is_row_mean:
+            results = self.function(torch.where(unfit[..., None], 0.0, raw), target)
+            return unfit | ~torch.isfinite(results.double())
+        undefined = ~torch.isfinite(self.values(raw, target)) & ~unfit.any(1)
+        return unfit | undefined[:, None]
+
     def shown(self, value: float) -> float:
         """Convert a value of `values` to the metric's own sense, for showing it."""
         return value if self.lower_is_better else 1 - value

@@ -63,9 +63,11 @@ def test_values(run: RunView) -> tuple[Figure, str] | None:
         f"the diamond is the mean, with its 95 % t interval over seeds. That interval leaves out the chance of the "
         f"test rows; the one in the table has both."
     )
+    unfit = any("not_finite_rows" in entry for entry in contestants.values())
+    what = "runs without a finite metric" if unfit else "diverged runs"
     if cut:
         caption += " Intervals longer than the frame are cut off: there are too few seeds to say much."
-    return figure, caption + (f" {diverged} diverged runs are not drawn." if diverged else "")
+    return figure, caption + (f" {diverged} {what} are not drawn." if diverged else "")
 
 
 def _spread(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

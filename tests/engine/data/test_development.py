@@ -7,6 +7,7 @@ import pytest
 
 from autoloss_tasks.sklearn_tasks import Diabetes, Wine
 from automl_loss.engine.data.development import DevelopmentTask, held_out
+from automl_loss.errors import DataError
 from automl_loss.plugins.task import Split, Task
 
 
@@ -44,5 +45,5 @@ def test_each_class_gives_its_share_and_a_single_row_stays_in_training() -> None
 
 
 def test_rows_that_cannot_be_held_out_are_refused() -> None:
-    with pytest.raises(ValueError, match="none of 2 training rows"):
+    with pytest.raises(DataError, match="none of 2 training rows"):
         held_out(np.array([0, 1]), 0.25, np.random.default_rng(0))
