@@ -1,0 +1,102 @@
+r"""Write an expression as LaTeX, `\varepsilon` for the 1e-7 under logarithms and roots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automl_loss.errors import ExpressionError
+from automl_loss.expression.expression import Expression
+from automl_loss.expression.primitive import Primitive
+from automl_loss.expression.vocabulary import EXPONENT_LIMIT, is_standard
+from automl_loss.expression.written import Notation, written
+
+LARGEST = 1_000
+"""Nodes up to which an expression is written as LaTeX: no page is wide enough for more."""
+
+HIGHEST = 100
+"""Height up to which an expression is written as LaTeX: TeX itself gives up at 255 open groups."""
+
+
+def has_latex(expression: Expression) -> bool:
+    """Return whether an expression is within the size and the height that LaTeX is written for."""
+    return expression.size <= LARGEST and expression.height <= HIGHEST
+
+
+def to_latex(expression: Expression, weights: Sequence[float] | None = None, digits: int = 4) -> str:
+    r"""Return LaTeX of the expression.
+
+    Args:
+        expression: of at most `LARGEST` nodes and height `HIGHEST`. A primitive outside of the standard vocabulary
+            appears as a function of its name.
+        weights: one per node in pre-order. `None`: all ones.
+        digits: number of significant digits; a factor that rounds to 1 is left out.
+
+    Raises:
+        ExpressionError: the expression is too large.
+
+    Example:
+        >>> from automl_loss.expression import parse
+        >>> print(to_latex(parse("mul(y, log(f))"), [-0.5, 1.0, 1.0, 1.0]))
+        -0.5 y \log\left(\left|f\right| + \varepsilon\right)
+    """
+    if not has_latex(expression):
+        raise ExpressionError(
+            f"this expression has {expression.size:,} nodes and height {expression.height:,}, and LaTeX is written up "
+            f"to {LARGEST:,} nodes and height {HIGHEST}. Write it as Python instead."
+        )
+    return written(expression, weights, _Latex(digits))
+
+
+class _Latex(Notation):
+    def number(self, size: float) -> str:
+        mantissa, _, exponent = f"{size:.{self.digits}g}".partition("e")
+        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
+
+    def product(self, first: str, second: str) -> str:
+        return f"{first} {second}"
+
+    def group(self, text: str) -> str:
+        return rf"\left({text}\right)"
+
+    def square(self, text: str) -> str:
+        bars = text.startswith(r"\left|") and text.endswith(r"\right|") and text.count(r"\left|") == 1
+        return f"{text}^{{2}}" if text in ("y", "f") or bars else f"{self.group(text)}^{{2}}"
+
+    def absolute(self, text: str) -> str:
+        return rf"\left|{text}\right|"
+
+    def quotient(self, top: str, below: str) -> str:
+        return rf"\frac{{{top or 1}}}{{\sqrt{{1 + {self.square(below)}}}}}"
+
+    def function(self, primitive: Primitive, arguments: Sequence[str]) -> str:
+        name = primitive.name
+        if not arguments:
+            return name if name in ("y", "f") else rf"\mathrm{{{_escaped(name)}}}"
+        if is_standard(primitive):
+            first, last = arguments[0], arguments[-1]
+            if name in _NAMED:
+                return rf"{_NAMED[name]}\left({', '.join(arguments)}\right)"
+            if name in ("log", "sqrt"):
+                return self._protected(name, first)
+            if name == "exp":
+                return self._exponential(first)
+            if name == "sigmoid":
+                return rf"\frac{{1}}{{1 + e^{{-{self.group(first)}}}}}"
+            if name == "power":
+                return self._exponential(f"{self.group(last)} {self._protected('log', first)}")
+        return rf"\operatorname{{{_escaped(name)}}}\left({', '.join(arguments)}\right)"
+
+    def _protected(self, name: str, text: str) -> str:
+        inside = rf"{self.absolute(text)} + \varepsilon"
+        return rf"\log\left({inside}\right)" if name == "log" else rf"\sqrt{{{inside}}}"
+
+    def _exponential(self, text: str) -> str:
+        return rf"e^{{\min\left({text}, {EXPONENT_LIMIT:g}\right)}}"
+
+
+_NAMED = {"min": r"\min", "max": r"\max", "tanh": r"\tanh", "sign": r"\operatorname{sign}"}
+
+
+def _escaped(name: str) -> str:
+    """Return a name for an upright word of LaTeX: what is no letter or digit becomes a dash."""
+    return "".join(c if c.isalnum() and c.isascii() else "-" for c in name)
