@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_loss.errors import AutolossError
+from automl_loss.errors import AutolossError, ExpressionError
 
 if TYPE_CHECKING:
     from automl_loss.losses import Loss
@@ -51,7 +51,10 @@ def export(
                 f"{loss.key} is not a symbolic loss; export it with --to python or --to latex."
             )
         softplus = loss.activation == "softplus"
-        typer.echo(sympy_text(loss.expression, loss.weights, scale=loss.scale, softplus=softplus))
+        try:
+            typer.echo(sympy_text(loss.expression, loss.weights, scale=loss.scale, softplus=softplus))
+        except ExpressionError as error:
+            raise AutolossError(f"{error} Export it with --to python.") from error
 
 
 def _without_latex(loss: Loss) -> str:

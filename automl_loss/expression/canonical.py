@@ -33,7 +33,7 @@ from automl_loss.expression.expression import Expression
 from automl_loss.expression.primitive import Primitive
 from automl_loss.expression.vocabulary import ABS, ADD, DIV, MAX, MIN, MUL, SQUARE, SUB, is_standard
 
-_STEPS = 1_000_000
+_STEPS = 100_000
 """Nodes that the rules may compare before an expression counts as its own canonical form."""
 
 _DEPTH = 50
@@ -67,7 +67,7 @@ def canonical(expression: Expression, weighted: bool) -> Expression:
     Applying it again changes nothing. Arguments as in `canonical_key`.
 
     Sums, products and extrema are put in order again at each node above them, so a chain of n of them takes n^2
-    steps. An expression that takes more than `_STEPS`, a chain of about 1,000, is its own canonical form.
+    steps. An expression that takes more than `_STEPS`, a chain of about 300, is its own canonical form.
     """
     rules = _Rules(weighted)
     try:

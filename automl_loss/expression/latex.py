@@ -42,7 +42,7 @@ def to_latex(expression: Expression, weights: Sequence[float] | None = None, dig
     if not has_latex(expression):
         raise ExpressionError(
             f"this expression has {expression.size:,} nodes and height {expression.height:,}, and LaTeX is written up "
-            f"to {LARGEST:,} nodes and height {HIGHEST}. Write it as Python instead."
+            f"to {LARGEST:,} nodes and height {HIGHEST}."
         )
     return written(expression, weights, _Latex(digits))
 
@@ -80,8 +80,6 @@ class _Latex(Notation):
                 return self._protected(name, first)
             if name == "exp":
                 return self._exponential(first)
-            if name == "sigmoid":
-                return rf"\frac{{1}}{{1 + e^{{-{self.group(first)}}}}}"
             if name == "power":
                 return self._exponential(f"{self.group(last)} {self._protected('log', first)}")
         return rf"\operatorname{{{_escaped(name)}}}\left({', '.join(arguments)}\right)"

@@ -61,7 +61,7 @@ def to_sympy(expression: Expression, weights: Sequence[float] | None = None) -> 
     except RecursionError as error:
         raise ExpressionError(
             f"SymPy gives up on this expression of {expression.size:,} nodes and height {expression.height:,}, which "
-            f"it compares too deeply. Write it as Python instead."
+            f"it compares too deeply."
         ) from error
 
 
@@ -150,7 +150,7 @@ def _check(expression: Expression) -> None:
     if expression.size > LARGEST or expression.height > HIGHEST:
         raise ExpressionError(
             f"this expression has {expression.size:,} nodes and height {expression.height:,}, and SymPy takes up to "
-            f"{LARGEST:,} nodes and height {HIGHEST}. Write it as Python instead."
+            f"{LARGEST:,} nodes and height {HIGHEST}."
         )
 
 

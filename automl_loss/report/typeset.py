@@ -16,7 +16,7 @@ _LINE = 62
 _LONGEST = 3_000
 """Characters of LaTeX up to which a formula is typeset."""
 
-_DEEPEST = 20
+_DEEPEST = 26
 """Open brackets up to which a formula is typeset: mathtext takes about 25 nested calls for each."""
 
 _DEEPER = ("{", r"\left")
@@ -44,14 +44,14 @@ def typeset(loss: Loss) -> str | None:
 
 
 def depth(latex: str) -> int:
-    r"""Return how many brackets are open at once, of braces and of `\left`.
+    r"""Return how many brackets are open at once, of braces and of `\left` but for bars.
 
     Example:
         >>> depth(r"\sqrt{1 + \left(y - f\right)^{2}}")
         2
     """
     deepest = open_ = 0
-    for mark in re.findall(r"\\left|\\right|[{}]", latex):
+    for mark in re.findall(r"\\left(?!\|)|\\right(?!\|)|[{}]", latex):
         open_ += 1 if mark in _DEEPER else -1
         deepest = max(deepest, open_)
     return deepest

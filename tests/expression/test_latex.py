@@ -25,6 +25,7 @@ WORDS: dict[str, Any] = {
     "exp": torch.exp,
     "sign": torch.sign,
     "magnitude": torch.abs,
+    "sigmoid": torch.sigmoid,
     "min": torch.minimum,
     "max": torch.maximum,
     "number": lambda x: torch.full_like(POINTS["f"], x),
@@ -34,7 +35,8 @@ WORDS: dict[str, Any] = {
 def read(latex: str) -> Tensor:
     """The value of the LaTeX, turned into Python token by token."""
     text = latex.replace(r"\left|", " magnitude(").replace(r"\right|", ")")
-    text = text.replace(r"\left(", "(").replace(r"\right)", ")").replace(r"\operatorname{sign}", "sign")
+    text = text.replace(r"\left(", "(").replace(r"\right)", ")")
+    text = re.sub(r"\\operatorname\{(\w+)\}", r"\1", text)
     text = re.sub(r"\\varepsilon", "0.0000001", text)
     text = text.replace("e^{", "exp({").replace(r"\frac{", "({")
     # What `e^` and `\frac` opened is closed after their last group.

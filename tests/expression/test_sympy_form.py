@@ -62,7 +62,7 @@ def test_the_text_uses_a_words_own_form_or_its_name() -> None:
     erf = Primitive("mystery", 1, torch.erf)
     assert sympy_text(Expression(erf, (parse("f"),)), [0.5, 1.0]) == "0.5*mystery(f)"
     broken = Primitive("broken", 1, torch.erf, sympy=lambda x: x.nothing)
-    with pytest.raises(ExpressionError, match="'broken' cannot be written for SymPy: .* AttributeError"):
+    with pytest.raises(ExpressionError, match=r"'broken' cannot be written for SymPy: .* AttributeError"):
         sympy_text(Expression(broken, (parse("f"),)))
 
 
