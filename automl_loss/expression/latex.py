@@ -2,7 +2,10 @@ r"""Write an expression as LaTeX, `\varepsilon` for the 1e-7 under logarithms an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 from automl_loss.errors import ExpressionError
 from automl_loss.expression.expression import Expression
@@ -27,7 +30,7 @@ def to_latex(expression: Expression, weights: Sequence[float] | None = None, dig
 
     Args:
         expression: of at most `LARGEST` nodes and height `HIGHEST`. A primitive outside of the standard vocabulary
-            appears as a function of its name.
+            appears as its SymPy form, or, where it has none or a broken one, as a function of its name.
         weights: one per node in pre-order. `None`: all ones.
         digits: number of significant digits; a factor that rounds to 1 is left out.
 
@@ -82,6 +85,9 @@ class _Latex(Notation):
                 return self._exponential(first)
             if name == "power":
                 return self._exponential(f"{self.group(last)} {self._protected('log', first)}")
+        own = None if is_standard(primitive) else _own_form(primitive.sympy, primitive.arity)
+        if own is not None:
+            return _ARGUMENT.sub(lambda match: self.group(arguments[int(match[1])]), own)
         return rf"\operatorname{{{_escaped(name)}}}\left({', '.join(arguments)}\right)"
 
     def _protected(self, name: str, text: str) -> str:
@@ -93,6 +99,30 @@ class _Latex(Notation):
 
 
 _NAMED = {"min": r"\min", "max": r"\max", "tanh": r"\tanh", "sign": r"\operatorname{sign}"}
+
+
+_ARGUMENT = re.compile(r"<(\d)>")
+
+
+@lru_cache(maxsize=256)
+def _own_form(form: Callable[..., Any] | None, arity: int) -> str | None:
+    """Return LaTeX of a primitive's SymPy form, `<0>` and `<1>` for its arguments, in parentheses where it is a sum.
+
+    `None` where there is no form, or it fails: a name is LaTeX enough for `result.json`, and what is wrong with the
+    form is said by `sympy_text`.
+    """
+    if form is None:
+        return None
+    import sympy
+
+    symbols = [sympy.Symbol(f"argument_{place}", real=True) for place in range(arity)]
+    names = {symbol: f"<{place}>" for place, symbol in enumerate(symbols)}
+    try:
+        result = sympy.sympify(form(*symbols))
+        text: str = sympy.latex(result, symbol_names=names)
+    except Exception:
+        return None
+    return rf"\left({text}\right)" if isinstance(result, sympy.Add) or text.startswith("-") else text
 
 
 def _escaped(name: str) -> str:

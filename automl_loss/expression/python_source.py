@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from automl_loss.errors import ExpressionError
+from automl_loss.errors import ExpressionError, PluginError
 from automl_loss.expression.expression import Expression
-from automl_loss.expression.primitive import Primitive
+from automl_loss.expression.primitive import Primitive, PrimitiveSet
 
 _LONGEST = 80
 """Characters up to which a term is written inside the one that uses it; so that a line stays readable, and
@@ -75,6 +75,19 @@ def to_source(expression: Expression, weights: Sequence[float] | None = None) ->
     text, is_number = expression.fold(write)
     lines.append(f"return {_tensor(text) if is_number else bare(text)}")
     return "\n".join(lines)
+
+
+def check_sources(primitives: PrimitiveSet) -> None:
+    """Check that losses of a primitive set can be exported, before a search spends time on them.
+
+    Raises:
+        PluginError: a function has no source template, or one that is not a Python expression.
+    """
+    for primitive in primitives.functions:
+        try:
+            _template(primitive.name, primitive.arity, primitive.source)
+        except ExpressionError as error:
+            raise PluginError(f"primitive set {type(primitives).__name__}: {error}") from error
 
 
 def number_source(value: float) -> str:

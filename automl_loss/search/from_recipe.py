@@ -22,6 +22,7 @@ from automl_loss.engine.several_tasks import SeveralTasks
 from automl_loss.errors import RecipeError
 from automl_loss.executors.in_order import current_version
 from automl_loss.expression.primitive import PrimitiveSet
+from automl_loss.expression.python_source import check_sources
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.executor import Executor
 from automl_loss.plugins.import_object import import_object
@@ -78,6 +79,7 @@ def set_up(recipe: Recipe) -> RunObjects:
     engine = make_engine(recipe)
     with identify(words).guard("set-up"):
         primitives: PrimitiveSet = words.make()
+        check_sources(primitives)
     arguments = (strategy.config, engine.problem, primitives, generator(recipe.seed, "strategy"))
     return RunObjects(
         recipe=recipe,

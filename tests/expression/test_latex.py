@@ -121,6 +121,20 @@ def test_a_hostile_name_is_an_upright_word() -> None:
     assert to_latex(word) == r"\operatorname{--input-x--}\left(f\right)"
 
 
+def test_a_words_own_form_is_written_once_for_all_arguments() -> None:
+    cube = Primitive("cube", 1, lambda x: x**3, sympy=lambda x: x**3)
+    shifted = Primitive("shifted", 2, lambda a, b: a + b, sympy=lambda a, b: a + b)
+    inner = Expression(cube, (parse("sub(y, f)"),))
+    assert to_latex(inner) == r"\left(y - f\right)^{3}"
+    total = parse("mul(y, f)").replace(2, Expression(shifted, (inner, parse("f"))))
+    assert to_latex(total) == r"y \left(\left(\left(y - f\right)^{3}\right) + \left(f\right)\right)"
+
+
+def test_a_word_whose_form_fails_is_shown_by_its_name() -> None:
+    broken = Primitive("broken", 1, torch.erf, sympy=lambda x: x.nothing)
+    assert to_latex(Expression(broken, (parse("f"),))) == r"\operatorname{broken}\left(f\right)"
+
+
 @pytest.mark.parametrize("tree", [chain(101), chain(3000), parse("square(" * 200 + "f" + ")" * 200)])
 def test_what_is_too_large_has_no_latex_and_says_so(tree: Expression) -> None:
     assert SymbolicLoss(tree).latex is None

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from automl_loss.errors import ExpressionError, PluginError
-from automl_loss.expression import Expression, Primitive, parse, to_source
+from automl_loss.expression import Expression, Primitive, PrimitiveSet, parse, standard_primitives, to_source
+from automl_loss.expression.python_source import check_sources
 from automl_loss.losses import (
     HandcraftedLoss,
     Loss,
@@ -244,6 +245,18 @@ def test_a_primitive_without_one_python_expression_is_named(source: str) -> None
     word = Primitive("odd", 1, torch.tanh, source)
     with pytest.raises(ExpressionError, match="primitive 'odd' cannot be written as Python: its source is"):
         to_source(Expression(word, (parse("f"),)))
+
+
+@pytest.mark.parametrize("source", ["", "torch.tanh({0}", "{2}"])
+def test_a_primitive_set_without_sources_is_refused_before_the_search(source: str) -> None:
+    class Sourceless(PrimitiveSet):
+        """One function that cannot be exported."""
+
+        functions = (*standard_primitives("add"), Primitive("odd", 1, torch.tanh, source))
+        terminals = standard_primitives("y", "f")
+
+    with pytest.raises(PluginError, match="primitive set Sourceless: primitive 'odd' cannot be written"):
+        check_sources(Sourceless())
 
 
 def test_two_primitives_of_one_name_keep_their_own_source() -> None:
