@@ -214,8 +214,8 @@ def read_loss_file(file: Path) -> tuple[Loss, Problem]:
         return content.loss(words), content.problem
     except (ValueError, ExpressionError) as error:
         raise AutolossError(
-            f"{file}: this is not a loss written by automl-loss and cannot be read: {error} Restore it from a "
-            f"copy, or write it again: autoloss run, with --resume where the run's record is whole."
+            f"{file}: this file of the run cannot be read; it is not a loss written by automl-loss: {error} "
+            f"Restore it from a copy, or write it again: autoloss run, with --resume where the run's record is whole."
         ) from error
 
 

@@ -85,12 +85,14 @@ def draw(rng: random.Random) -> bytes:
 
 def read_and_used(file: Path) -> str:
     """Read the file as users do; return what came of it."""
+    message = ""
     try:
         loss, problem = read_loss(file)
     except PluginError:
         return "needs a plugin"
     except AutolossError as error:
         message = str(error)
+    if message:
         assert message.startswith(f"{file}: ")
         assert message.isprintable()
         assert len(message) < 3_000
