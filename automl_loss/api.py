@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from automl_loss.errors import AutolossError, RecipeError
+from automl_loss.errors import RecipeError
 from automl_loss.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -233,7 +233,3 @@ def read_loss(path: str | Path, *, trust: bool = False) -> tuple[Loss, Problem]:
         raise RecipeError(
             f"{file}: there is no such file; a run writes it when it ends or is interrupted."
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise AutolossError(
-            f"{file}: this is not a loss written by automl-loss ({type(error).__name__}: {error})."
-        ) from error

@@ -76,6 +76,10 @@ class ExpressionError(AutolossError):
     exit_code = 2
 
 
+class UnknownPrimitiveError(ExpressionError):
+    """A text names a primitive that is not in the primitive set; the message gives the column."""
+
+
 class Interrupted(AutolossError):
     """The user stopped the run; what was found is written, and the message says how to go on."""
 

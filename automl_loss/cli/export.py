@@ -5,11 +5,14 @@ from __future__ import annotations
 import enum
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_loss.errors import AutolossError
+from automl_loss.errors import AutolossError, ExpressionError
+
+if TYPE_CHECKING:
+    from automl_loss.losses import Loss
 
 
 class Form(enum.StrEnum):
@@ -44,13 +47,32 @@ def export(
         typer.echo(json.dumps(loss.to_json(), indent=2))
     elif to is Form.latex:
         if loss.latex is None:
-            raise AutolossError(f"{loss.key} has no formula; export it with --to python.")
+            raise AutolossError(f"{_without_latex(loss)}; export it with --to python.")
         typer.echo(loss.latex)
     else:
-        if not hasattr(loss, "expression"):
+        from automl_loss.expression.sympy_form import sympy_text
+        from automl_loss.losses import SymbolicLoss
+
+        if not isinstance(loss, SymbolicLoss):
             raise AutolossError(
                 f"{loss.key} is not a symbolic loss; export it with --to python or --to latex."
             )
-        from automl_loss.expression import to_sympy
+        softplus = loss.activation == "softplus"
+        try:
+            typer.echo(sympy_text(loss.expression, loss.weights, scale=loss.scale, softplus=softplus))
+        except ExpressionError as error:
+            raise AutolossError(f"{error} Export it with --to python.") from error
 
-        typer.echo(str(to_sympy(loss.expression, loss.weights) * loss.scale))
+
+def _without_latex(loss: Loss) -> str:
+    """Return why a loss has no LaTeX."""
+    from automl_loss.expression.latex import HIGHEST, LARGEST
+    from automl_loss.losses import SymbolicLoss
+
+    if isinstance(loss, SymbolicLoss):
+        tree = loss.expression
+        return (
+            f"the loss has {tree.size:,} nodes and height {tree.height:,}, and LaTeX is written up to {LARGEST:,} "
+            f"nodes and height {HIGHEST}"
+        )
+    return f"{loss.key} has no formula"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def print_summary(console: Console, result: Result) -> None:
     """Print the loss as a formula, test results of it and the others, the verdict, and the paths of the files."""
+    from rich.markup import escape
     from rich.panel import Panel
     from rich.table import Table
 
@@ -20,7 +21,7 @@ def print_summary(console: Console, result: Result) -> None:
 
     test, best = result.data["test"], result.data["best"]
     console.print()
-    console.print(f"[bold]Loss[/bold]    {formula(result.loss)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]Loss[/bold]    {escape(formula(result.loss))}", highlight=False, soft_wrap=True)
     notes = [f"scale {best['scale']:.4g}", f"complexity {best['complexity']}", *_conventions(result)]
     console.print(f"[dim]{'; '.join(notes)}[/dim]", highlight=False, markup=True)
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)

@@ -61,8 +61,27 @@ def read_leaderboard(directory: Path) -> list[dict[str, str]]:
     try:
         rows = run_reader.read_leaderboard(file, _SHOWN)
     except ValueError as error:
-        raise AutolossError(f"{file}: this is not a leaderboard: {error}.") from error
-    return [{column: row[column] or "" for column in _SHOWN} for row in rows]
+        raise AutolossError(
+            f"{file}: this is not a leaderboard: {error}. Restore the file from a copy; a run that is resumed "
+            f"writes it again."
+        ) from error
+    table = [{column: row[column] or "" for column in _SHOWN} for row in rows]
+    for line, row in enumerate(table, start=1):
+        for column in ("fitness", "lr", "seconds"):
+            if not _is_number(row[column]):
+                raise AutolossError(
+                    f"{file}: row {line}, column {column}: must be a number or empty but is {row[column]!r:.80}. "
+                    f"Restore the file from a copy; a run that is resumed writes it again."
+                )
+    return table
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or "0")
+    except ValueError:
+        return False
+    return True
 
 
 def _cell(column: str, text: str) -> str:
@@ -76,7 +95,7 @@ def _cell(column: str, text: str) -> str:
         return f"{float(text):.3g}"
     if column == "seconds":
         return f"{float(text):.1f}"
-    return escape(text)
+    return escape("".join(c if c.isprintable() else "?" for c in text))
 
 
 def _width(rows: list[dict[str, str]]) -> int:

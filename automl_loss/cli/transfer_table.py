@@ -28,12 +28,13 @@ def print_transfer(console: Console, run: FinishedRun, results: Sequence[Transfe
     """
     from rich import box
     from rich.console import Console as Wide
+    from rich.markup import escape
     from rich.table import Table
 
     from automl_loss.losses.formula import formula
 
     console.print()
-    console.print(f"[bold]Loss[/bold]    {formula(run.loss)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]Loss[/bold]    {escape(formula(run.loss))}", highlight=False, soft_wrap=True)
     origin = f"found on {run.recipe.task.label}, {run.recipe.model.label}"
     console.print(f"[dim]{origin}; scale matched afresh for each target[/dim]", highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

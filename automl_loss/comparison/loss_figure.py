@@ -30,9 +30,9 @@ def draw_losses(
     for (setting, curves), (left, right) in zip(rows, grid, strict=True):
         for name, curve in curves.items():
             style = "--" if name == TASK_LOSS else "-"
-            handles[name] = left.plot(curve.x, curve.value - curve.value.min(), style, color=colours[name])[0]
+            handles[name] = left.plot(curve.x, curve.from_lowest, style, color=colours[name])[0]
             right.plot(curve.x, curve.gradient, style, color=colours[name])
-        _cut(left, [curve.value - curve.value.min() for curve in curves.values()])
+        _cut(left, [curve.from_lowest for curve in curves.values()])
         _cut(right, [curve.gradient for curve in curves.values()])
         left.set_title(f"{setting.name}: loss of a sample", fontsize=10)
         right.set_title("its gradient by the raw output", fontsize=10)
@@ -92,6 +92,8 @@ def _along(loss: Loss, problem: Problem) -> Curve:
 def _cut(axes: Axes, lines: Sequence[np.ndarray[Any, Any]]) -> None:
     """Set the vertical limits so that steep ends of curves are cut off."""
     inner = np.concatenate([line[np.isfinite(line)] for line in lines])
+    if not inner.size:
+        return
     low, high = np.quantile(inner, _QUANTILES)
     reach = 0.08 * (high - low) or 1.0
     axes.set_ylim(low - reach, high + reach)

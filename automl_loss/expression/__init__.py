@@ -8,11 +8,12 @@ vocabulary; `taylor_expression` builds a Taylor polynomial. Importing this impor
 from automl_loss.expression.canonical import canonical, canonical_key
 from automl_loss.expression.compile import compile_program
 from automl_loss.expression.expression import Expression
+from automl_loss.expression.latex import to_latex
 from automl_loss.expression.parser import parse
 from automl_loss.expression.primitive import Opcode, Primitive, PrimitiveSet
 from automl_loss.expression.program import Program
 from automl_loss.expression.python_source import to_source
-from automl_loss.expression.sympy_form import to_latex, to_sympy
+from automl_loss.expression.sympy_form import to_sympy
 from automl_loss.expression.taylor import taylor_expression, taylor_powers
 from automl_loss.expression.vocabulary import constant, standard_primitives
 

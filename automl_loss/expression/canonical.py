@@ -15,7 +15,8 @@ not apply: there `sub(f, f)` is not zero, nor is `sub(1, 1)`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from automl_loss.expression._folding import applied, rounded
 from automl_loss.expression._pieces import (
@@ -31,6 +32,12 @@ from automl_loss.expression._pieces import (
 from automl_loss.expression.expression import Expression
 from automl_loss.expression.primitive import Primitive
 from automl_loss.expression.vocabulary import ABS, ADD, DIV, MAX, MIN, MUL, SQUARE, SUB, is_standard
+
+_STEPS = 100_000
+"""Nodes that the rules may compare before an expression counts as its own canonical form."""
+
+_DEPTH = 50
+"""Levels of recursion of a rule before an expression counts as its own canonical form."""
 
 _EVEN = frozenset(("square", "abs", "log", "sqrt"))
 _MULTIPLICATIVE = frozenset(("square", "abs", "sign"))
@@ -58,21 +65,56 @@ def canonical(expression: Expression, weighted: bool) -> Expression:
     """Return an expression in canonical form whose value at unit weights is that of the original.
 
     Applying it again changes nothing. Arguments as in `canonical_key`.
+
+    Sums, products and extrema are put in order again at each node above them, so a chain of n of them takes n^2
+    steps. An expression that takes more than `_STEPS`, a chain of about 300, is its own canonical form.
     """
     rules = _Rules(weighted)
-    return expression.fold(lambda _, primitive, children: rules.node(primitive, children))
+    try:
+        return expression.fold(lambda _, primitive, children: rules.node(primitive, children))
+    except _TooManyStepsError:
+        return expression
+
+
+class _TooManyStepsError(Exception):
+    """The canonical form of an expression takes too long."""
 
 
 class _Rules:
-    """Builds nodes in canonical form from children in canonical form."""
+    """Builds nodes in canonical form from children in canonical form.
+
+    Raises:
+        _TooManyStepsError: the nodes built took more than `_STEPS` together, or a rule recurses deeper than `_DEPTH`.
+    """
 
     def __init__(self, weighted: bool) -> None:
         self._weighted = weighted
+        self._steps = 0
+        self._depth = 0
+
+    def _count(self, expressions: Iterable[Expression]) -> None:
+        """Count the nodes whose text a rule compares."""
+        self._steps += sum([expression.size for expression in expressions])
+        if self._steps > _STEPS:
+            raise _TooManyStepsError
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        """Count the levels of a rule that applies itself to a part of its argument."""
+        self._depth += 1
+        if self._depth > _DEPTH:
+            raise _TooManyStepsError
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     def node(self, primitive: Primitive, children: Sequence[Expression]) -> Expression:
         if not children:
             return Expression(primitive) if primitive.value is None else literal(primitive.value)
         if not is_standard(primitive):
+            if primitive.commutative:
+                self._count(children)
             ordered = sorted(children, key=str) if primitive.commutative else children
             return Expression(primitive, tuple(ordered))
         name = primitive.name
@@ -102,12 +144,13 @@ class _Rules:
                 numbers.append(coefficient)
             else:
                 rest.append((coefficient, term))
+        self._count([x for _, x in rest])
         if not self._weighted:
             rest = like_terms(rest)
             if any(abs(c) == 1.0 and is_sum(x) for c, x in rest):  # e.g. two halves of one sum
-                return self._sum(
-                    [*((n, None) for n in numbers), *(t for c, x in rest for t in terms_of(multiple(c, x)))]
-                )
+                terms = (t for c, x in rest for t in terms_of(multiple(c, x)))
+                with self._deeper():
+                    return self._sum([*((n, None) for n in numbers), *terms])
         number = rounded(sum(numbers))
         if self._weighted and number == 0.0 and any(numbers):
             # Constants that cancel only at unit weights stay, as c - c.
@@ -137,7 +180,9 @@ class _Rules:
     def _product(self, children: Iterable[Expression]) -> Expression:
         coefficient = 1.0
         factors: list[Expression] = []
+        seen: set[Expression] = set()
         waiting = list(children)
+        self._count(waiting)
         while waiting:
             number, core = split(waiting.pop())
             coefficient *= number
@@ -145,11 +190,14 @@ class _Rules:
                 continue
             if is_a(core, "mul"):
                 waiting.extend(core.children)
-            elif core in factors and not self._weighted:
+            elif not self._weighted and core in seen:
                 factors.remove(core)
+                seen.remove(core)
                 waiting.append(self._unary(SQUARE, core))
             else:
                 factors.append(core)
+                if not self._weighted:
+                    seen.add(core)
         coefficient = rounded(coefficient)
         if coefficient == 0.0 or not factors:
             return literal(coefficient)
@@ -174,7 +222,9 @@ class _Rules:
         opposite = MAX if primitive.name == "min" else MIN
         arguments: list[Expression] = []
         numbers: list[float] = []
+        seen: set[Expression] = set()
         waiting = list(children)
+        self._count(waiting)
         while waiting:
             argument = waiting.pop()
             if argument.primitive.value is not None:
@@ -183,8 +233,11 @@ class _Rules:
                 waiting.extend(argument.children)
             elif split(argument)[0] == -1.0 and is_a(argument.children[1], opposite.name):
                 waiting.extend(self._product([literal(-1.0), x]) for x in argument.children[1].children)
-            elif self._weighted or argument not in arguments:
+            elif self._weighted:
                 arguments.append(argument)
+            elif argument not in seen:
+                arguments.append(argument)
+                seen.add(argument)
         if numbers:
             arguments.append(literal(min(numbers) if primitive.name == "min" else max(numbers)))
         if all(split(argument)[0] < 0.0 for argument in arguments):
@@ -197,6 +250,10 @@ class _Rules:
         return result
 
     def _unary(self, primitive: Primitive, x: Expression) -> Expression:
+        with self._deeper():
+            return self._function(primitive, x)
+
+    def _function(self, primitive: Primitive, x: Expression) -> Expression:
         name = primitive.name
         if name in _EVEN:
             x = self._magnitude(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,7 @@ from automl_loss.errors import ExpressionError
 from automl_loss.expression.primitive import Primitive
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 T = TypeVar("T")
@@ -42,31 +44,50 @@ class Expression:
     """Number of nodes."""
     height: int = field(init=False)
     """Longest way from the root to a terminal; 0 for a terminal."""
-    _text: str = field(init=False)
+    _text: str | None = field(init=False)
+    """The expression as text, once it was asked for: a tree that holds the text of every node grows as its square."""
 
     def __post_init__(self) -> None:
         name, arity, children = self.primitive.name, self.primitive.arity, self.children
         if len(children) != arity:
             raise ExpressionError(f"{name} takes {_arguments(arity)} but got {len(children)}.")
-        text = f"{name}({', '.join([child._text for child in children])})" if children else name
         object.__setattr__(self, "size", 1 + sum([child.size for child in children]))
         object.__setattr__(self, "height", 1 + max([child.height for child in children]) if children else 0)
-        object.__setattr__(self, "_text", text)
+        object.__setattr__(self, "_text", None if children else name)
 
     def __str__(self) -> str:
-        return self._text
+        if self._text is None:
+            object.__setattr__(self, "_text", self._written())
+        return self._text  # type: ignore[return-value]
 
     def __repr__(self) -> str:
-        return f"<Expression {self._text}>"
+        return f"<Expression {self}>"
 
     def __eq__(self, other: object) -> bool:
-        return self._text == other._text if isinstance(other, Expression) else NotImplemented
+        return str(self) == str(other) if isinstance(other, Expression) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._text)
+        return hash(str(self))
 
     def __reduce__(self) -> tuple[Callable[..., Expression], tuple[tuple[Primitive, ...]]]:
         return _from_preorder, (tuple(node.primitive for node in self.nodes()),)
+
+    def _written(self) -> str:
+        pieces: list[str] = []
+        waiting: list[Expression | str] = [self]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, str):
+                pieces.append(item)
+            elif item._text is not None:
+                pieces.append(item._text)
+            else:
+                pieces.append(f"{item.primitive.name}(")
+                waiting.append(")")
+                for child in reversed(item.children[1:]):
+                    waiting += (child, ", ")
+                waiting.append(item.children[0])
+        return "".join(pieces)
 
     def nodes(self) -> tuple[Expression, ...]:
         """Return all subtrees in pre-order; the first is the expression itself."""
@@ -135,7 +156,7 @@ class Expression:
             if primitive.function is not None:
                 result: Tensor = primitive.function(*arguments)
             elif primitive.value is not None:
-                result = like.new_full(like.shape, primitive.value)
+                result = like.new_full(like.shape, _within(like.dtype, primitive.value))
             elif primitive.name in inputs:
                 result = inputs[primitive.name]
             else:
@@ -160,6 +181,13 @@ class Expression:
             path.append((node, place))
             node = node.children[place]
         return [*path, (node, 0)]
+
+
+def _within(dtype: torch.dtype, value: float) -> float:
+    """Return the number, or infinity of its sign where it is beyond the dtype's range; torch raises there."""
+    import torch
+
+    return value if abs(value) <= torch.finfo(dtype).max else math.copysign(math.inf, value)
 
 
 def _arguments(count: int) -> str:

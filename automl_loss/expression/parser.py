@@ -7,10 +7,14 @@ import re
 from collections.abc import Iterable
 from typing import NoReturn
 
-from automl_loss.errors import ExpressionError
+from automl_loss.errors import ExpressionError, UnknownPrimitiveError
 from automl_loss.expression.expression import Expression
 from automl_loss.expression.primitive import Primitive, PrimitiveSet
 from automl_loss.expression.vocabulary import constant, standard_primitives
+
+_SPACE = re.compile(r"\s*")
+_SHOWN = 120
+"""Characters of a text, around the fault, that an error shows."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>[A-Za-z_]\w*|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<mark>[(),]))"
@@ -26,6 +30,7 @@ def parse(text: str, primitives: PrimitiveSet | Iterable[Primitive] | None = Non
 
     Raises:
         ExpressionError: the text is not an expression over the primitives; the message gives the column, from 1.
+            `UnknownPrimitiveError` where a name is unknown.
 
     Example:
         >>> str(parse("mul( y,log(f) )"))
@@ -81,9 +86,10 @@ class _Parser:
         if name in self._words:
             return self._words[name], start
         if name[0].isalpha() or name[0] == "_":
-            close = difflib.get_close_matches(name, self._words, n=1)
+            close = difflib.get_close_matches(name[:_SHOWN], self._words, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(self._words)}."
-            self._fail(start, f"no primitive {name!r}. {hint}")
+            error = self._error(start, f"no primitive {name[:_SHOWN]!r}. {hint}")
+            raise UnknownPrimitiveError(str(error))
         try:
             return constant(float(name)), start
         except ExpressionError as error:
@@ -107,8 +113,15 @@ class _Parser:
         return f"but got {self._text[at]!r}" if at < len(self._text) else "but the text ends"
 
     def _skip(self) -> int:
-        rest = self._text[self._position :]
-        return self._position + len(rest) - len(rest.lstrip())
+        match = _SPACE.match(self._text, self._position)
+        return self._position if match is None else match.end()
 
     def _fail(self, at: int, message: str) -> NoReturn:
-        raise ExpressionError(f"column {at + 1} of {self._text!r}: {message}")
+        raise self._error(at, message)
+
+    def _error(self, at: int, message: str) -> ExpressionError:
+        text = self._text
+        if len(text) > _SHOWN:
+            start, end = max(0, at - _SHOWN // 2), at + _SHOWN // 2
+            text = f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"
+        return ExpressionError(f"column {at + 1} of {text!r}: {message}")

@@ -21,6 +21,11 @@ from automl_loss.losses.symbolic import SymbolicLoss
 _POINTS = 241
 _EDGE = 0.01
 _RESIDUALS = 3.0
+_LARGEST = 1e100
+"""Largest value that is drawn; its square is still a number."""
+
+_FLAT = 1e-100
+"""Root mean square of a gradient below which a loss counts as constant."""
 _HANDCRAFTED = re.compile(r"(?P<name>\w+)(?:\((?P<parameters>.*)\))?")
 
 Line = npt.NDArray[np.float64]
@@ -28,7 +33,7 @@ Line = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curve:
-    """Values and derivatives of a loss along a line.
+    """Values and derivatives of a loss along a line; NaN where they are not finite, or beyond what can be drawn.
 
     Args:
         x: `(points,)` coordinates on the line.
@@ -39,6 +44,16 @@ class Curve:
     x: Line
     value: Line
     gradient: Line
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", _drawable(self.value))
+        object.__setattr__(self, "gradient", _drawable(self.gradient))
+
+    @property
+    def from_lowest(self) -> Line:
+        """Return the values less the lowest one."""
+        known = self.value[np.isfinite(self.value)]
+        return self.value - known.min() if known.size else self.value
 
     @property
     def slope(self) -> float:
@@ -51,9 +66,13 @@ class Curve:
         return Curve(self.x, factor * self.value, factor * self.gradient)
 
 
+def _drawable(line: Line) -> Line:
+    return np.where(np.abs(line) <= _LARGEST, line, np.nan)
+
+
 def at_mean_gradient_of(curve: Curve, other: Curve) -> Curve:
     """Scale a curve so that its gradients are as large as another's on average (root mean square)."""
-    return curve.times(other.slope / curve.slope if curve.slope > 0 else 1.0)
+    return curve.times(other.slope / curve.slope if curve.slope > _FLAT else 1.0)
 
 
 def handcrafted_loss(key: str, problem: Problem) -> HandcraftedLoss:

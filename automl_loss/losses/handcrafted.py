@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from automl_loss.losses.base import Loss, Space
 from automl_loss.losses.families import families_of
 from automl_loss.losses.problem import Kind, Problem
+from automl_loss.losses.source import numbers_source
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +64,7 @@ class HandcraftedLoss(Loss):
                 raise ValueError(f"{self.name} takes {name} in ({low:g}, {high:g}) but got {value:g}.")
         object.__setattr__(self, "parameters", tuple(parameters.items()))
         object.__setattr__(self, "scale", float(self.scale))
+        object.__setattr__(self, "prior", tuple(map(float, self.prior)))
 
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """Compute the unscaled, unreduced loss.
@@ -144,7 +146,9 @@ class HandcraftedLoss(Loss):
             if family.needs_prior:
                 uniform = "torch.full_like(prediction[0], 1.0 / prediction.shape[-1])"
                 lines.append(
-                    f"prior = prediction.new_tensor({self.prior})" if self.prior else f"prior = {uniform}"
+                    f"prior = prediction.new_tensor([{numbers_source(self.prior, 'prior')}])"
+                    if self.prior
+                    else f"prior = {uniform}"
                 )
             if "log_p" in family.source:
                 lines.append(

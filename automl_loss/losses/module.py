@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from automl_loss.errors import PluginError
 from automl_loss.losses.base import Loss
 from automl_loss.losses.formula import formula
 from automl_loss.losses.problem import Problem
+from automl_loss.losses.source import docstring, fault_of_module, is_class_name, number_source, whole_source
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +30,7 @@ import torch
 class {name}(torch.nn.Module):
     """Drop-in loss: `forward(raw_output, target, reduction="mean")`."""
 
-    scale = {scale!r}
+    scale = {scale}
 
     def forward(self, raw_output, target, reduction="mean"):
         """Loss of a batch.
@@ -98,29 +100,48 @@ _MEANING = {
 def render_module(loss: Loss, problem: Problem, name: str = "LearnedLoss", origin: str = "") -> str:
     """Write the text of a Python module with one class, which imports torch alone.
 
+    Texts, the loss's key and `origin`, stand in the docstring alone, as escapes where they are not plain characters.
+
     Args:
         loss: its weights and scale are written into the text.
         problem: gives the kind and the number of raw outputs.
         name: the class's name.
         origin: how the loss was found, in plain words, for the docstring.
+
+    Raises:
+        ValueError: the name is no name for a class, the kind of problem is unknown, or the scale, a weight or the
+            number of outputs is not a finite number.
+        ExpressionError: a weight or a primitive cannot be written as Python.
+        PluginError: the loss's `to_source` is not the body of a function.
     """
     elementwise = loss.space == "prediction"
-    kind, outputs = problem.kind, problem.output_dim
+    kind, outputs = problem.kind, whole_source(problem.output_dim, "output_dim")
+    if kind not in _MEANING:
+        raise ValueError(f"the kind of a problem is one of {', '.join(_MEANING)}, but got {kind!r}.")
+    if not is_class_name(name):
+        raise ValueError(f"{name!r} is no name for the class; use letters and digits, as in LearnedLoss.")
     meaning = _MEANING[kind] if elementwise else "It works on raw outputs by torch's own functions."
-    scale = f"The scale {loss.scale:.6g} multiplies it."
-    origin = origin.replace("\\", "/").replace('"""', "'''")
+    factor = number_source(loss.scale, "scale")
+    scale = f"The scale {float(factor):.6g} multiplies it."
     about = [formula(loss), *(textwrap.fill(part, 110) for part in (f"{meaning} {scale}", origin) if part)]
     inputs = _INPUTS[kind].format(outputs=outputs) if elementwise else "prediction = raw_output"
     check = _SHAPES + _CHECK.get(kind, _CHECK["other"]).format(outputs=outputs)
-    return _FILE.format(
+    text = _FILE.format(
         name=name,
-        about="\n\n".join(about),
-        scale=loss.scale,
+        about=docstring("\n\n".join(about)),
+        scale=factor,
         raw_shape=_RAW_SHAPE[kind].format(outputs=outputs),
         target_shape=_TARGET_SHAPE[kind].format(outputs=outputs),
         check=textwrap.indent(check, " " * 8),
         body=textwrap.indent(f"{inputs}\n{loss.to_source()}", " " * 8),
     )
+    fault = fault_of_module(text, name)
+    if fault is not None:
+        raise PluginError(
+            f"loss {formula(loss)}: `{type(loss).__name__}.to_source` is not the body of a Python function: {fault}. "
+            f"It must return lines of Python that use `prediction`, `target` and `torch`, and return the value."
+        )
+    return text
 
 
 def build_module(loss: Loss, problem: Problem) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from automl_loss.losses.base import Loss, Space
+from automl_loss.losses.source import numbers_source
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +42,9 @@ class NeuralLoss(Loss):
     space: Space = field(default="prediction", init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(map(operator.index, self.hidden)))
+        object.__setattr__(self, "weights", tuple(map(float, self.weights)))
+        object.__setattr__(self, "scale", float(self.scale))
         needed = sum(rows * columns for rows, columns in self._shapes)
         if len(self.weights) != needed:
             raise ValueError(
@@ -115,7 +120,7 @@ class NeuralLoss(Loss):
         """See `Loss.to_source`."""
         lines = [
             "values = torch.stack([prediction, target.to(prediction.dtype)], dim=-1)",
-            f"weights = prediction.new_tensor({list(self.weights)})",
+            f"weights = prediction.new_tensor([{numbers_source(self.weights, 'weights')}])",
         ]
         place = 0
         for layer, (rows, columns) in enumerate(self._shapes):

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from automl_loss.losses.fields import Fields
 
 Kind = Literal["multiclass", "binary", "regression"]
+
+_DIMENSIONS = 16
+_LARGEST = 2**31
+_OUTPUTS = {"multiclass": (2, 1_000_000), "binary": (1, 1), "regression": (1, 1_000_000)}
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,27 @@ class Problem:
         """Read the problem of a `best_loss.json`.
 
         Raises:
-            TypeError: a key is missing or unknown.
+            ValueError: a field is missing, unknown or wrong; the message names it.
         """
-        sequences = {key: tuple(data[key]) for key in ("input_shape", "class_prior") if key in data}
-        return cls(**{**data, **sequences})
+        from automl_loss.losses.families import families_of
+
+        fields = Fields(data, "problem")
+        kind: Any = fields.choice("kind", get_args(Kind))
+        problem = cls(
+            kind=kind,
+            input_shape=fields.wholes("input_shape", 1, _LARGEST, _DIMENSIONS),
+            output_dim=fields.whole("output_dim", *_OUTPUTS[kind]),
+            task_loss=fields.choice("task_loss", tuple(families_of(kind))),
+            metric=fields.printable("metric", 1_000),
+            class_prior=fields.shares("class_prior"),
+        )
+        fields.end()
+        if len(problem.class_prior) not in (0, problem.classes):
+            raise ValueError(
+                f"problem.class_prior: must have a share for each of the {problem.classes} classes, or none, but has "
+                f"{len(problem.class_prior)}."
+            )
+        return problem
 
     @classmethod
     def classification(cls, input_shape: tuple[int, ...], classes: int, metric: str = "error") -> Problem:

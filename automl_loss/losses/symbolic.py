@@ -7,11 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from automl_loss.expression import Expression, Program, canonical_key, compile_program, to_latex, to_source
+from automl_loss.expression.latex import has_latex
 from automl_loss.losses.base import Loss, Space
 from automl_loss.losses.problem import Problem
+from automl_loss.losses.source import numbers_source
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_SHOWN = 200
+"""Characters of an expression that an error shows."""
 
 Activation = Literal["identity", "softplus"]
 
@@ -49,12 +54,14 @@ class SymbolicLoss(Loss):
         size = self.expression.size
         if len(self.weights) not in (0, size):
             raise ValueError(
-                f"{self.expression} has {size} nodes and needs as many weights but got {len(self.weights)}."
+                f"{str(self.expression)[:_SHOWN]} has {size} nodes and needs as many weights but got "
+                f"{len(self.weights)}."
             )
         if self.activation not in get_args(Activation):
             raise ValueError(f"activation must be 'identity' or 'softplus' but got {self.activation!r}.")
         object.__setattr__(self, "weights", tuple(map(float, self.weights)) or (1.0,) * size)
         object.__setattr__(self, "scale", float(self.scale))
+        object.__setattr__(self, "prior", tuple(map(float, self.prior)))
 
     def value(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """See `Loss.value`."""
@@ -124,7 +131,7 @@ class SymbolicLoss(Loss):
         """See `Loss.to_source`."""
         lines = ["f, y = prediction, target"]
         if self._has_prior:
-            own = f"f.new_tensor({self.prior})[-f.shape[-1] :].expand_as(f)"
+            own = f"f.new_tensor([{numbers_source(self.prior, 'prior')}])[-f.shape[-1] :].expand_as(f)"
             lines.append(f"prior = {own if self.prior else 'torch.full_like(f, 1.0 / max(2, f.shape[-1]))'}")
         body = "\n".join([*lines, to_source(self.expression, self.weights)])
         if self.activation == "identity":
@@ -133,8 +140,10 @@ class SymbolicLoss(Loss):
         return f"{statements}return torch.nn.functional.softplus({value})"
 
     @property
-    def latex(self) -> str:
-        """Return the weighted expression as LaTeX."""
+    def latex(self) -> str | None:
+        """Return the weighted expression as LaTeX; `None` when it is too large, see `to_latex`."""
+        if not has_latex(self.expression):
+            return None
         text = to_latex(self.expression, self.weights)
         return rf"\log\left(1 + e^{{{text}}}\right)" if self.activation == "softplus" else text
 

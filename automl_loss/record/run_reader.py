@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import csv
 import json
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automl_loss.errors import AutolossError, ExpressionError, PluginError, RecipeError
+from automl_loss.errors import (
+    AutolossError,
+    ExpressionError,
+    PluginError,
+    RecipeError,
+    UnknownPrimitiveError,
+)
 from automl_loss.expression.primitive import PrimitiveSet
-from automl_loss.losses import Loss, Problem, loss_from_json
+from automl_loss.losses import Loss, Problem
+from automl_loss.losses.loss_file import LARGEST, LossFile
 from automl_loss.record.run_directory import RunPaths
 from automl_loss.record.trust import require_trust
 
@@ -163,7 +171,7 @@ class RunReader:
             yield
         except AutolossError:
             raise
-        except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
+        except (OSError, KeyError, TypeError, ValueError, AssertionError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise AutolossError(
                 f"{file}: this file of the run cannot be read ({type(error).__name__}: {reason}). {self._remedy}."
@@ -174,14 +182,20 @@ def read_leaderboard(file: Path, columns: Sequence[str] = ()) -> list[dict[str, 
     """The rows of a leaderboard, best first, as text by column.
 
     Raises:
-        ValueError: it lacks one of the columns.
+        ValueError: it is not CSV, or lacks one of the columns.
     """
     with file.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = [column for column in columns if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"it has no column {', '.join(missing)}")
-        return list(reader)
+        limit = csv.field_size_limit(LARGEST)
+        try:
+            reader = csv.DictReader(stream)
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            if missing:
+                raise ValueError(f"it has no column {', '.join(missing)}")
+            return list(reader)
+        except csv.Error as error:
+            raise ValueError(f"line {reader.line_num}: {error}") from error
+        finally:
+            csv.field_size_limit(limit)
 
 
 def read_loss_file(file: Path, *, trust: bool = False) -> tuple[Loss, Problem]:
@@ -198,15 +212,30 @@ def read_loss_file(file: Path, *, trust: bool = False) -> tuple[Loss, Problem]:
         RecipeError: the primitive set is code that is not trusted.
         PluginError: the primitive set is missing or broken.
         OSError: the file cannot be read.
-        ValueError: it is no loss; KeyError and TypeError likewise.
+        AutolossError: it is no loss; the message names the field.
     """
-    data = json.loads(file.read_text(encoding="utf-8"))
-    problem = Problem.from_json(data["problem"])
     try:
-        return loss_from_json(data["loss"]), problem
-    except ExpressionError:
-        words = _primitives(data["primitives"], RunPaths(file.parent), trust=trust)
-        return loss_from_json(data["loss"], words), problem
+        content = LossFile.from_bytes(_bytes(file))
+        try:
+            return content.loss(), content.problem
+        except UnknownPrimitiveError:
+            if content.primitives is None:
+                raise
+        words = _primitives(content.primitives, RunPaths(file.parent), trust=trust)
+        return content.loss(words), content.problem
+    except (ValueError, ExpressionError) as error:
+        raise AutolossError(
+            f"{file}: this file of the run cannot be read; it is not a loss written by automl-loss: {error} "
+            f"Restore it from a copy, or write it again: autoloss run, with --resume where the run's record is whole."
+        ) from error
+
+
+def _bytes(file: Path) -> bytes:
+    """The content of a regular file of bounded size."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise ValueError("it is not a regular file.")
+    with file.open("rb") as stream:
+        return stream.read(LARGEST + 1)
 
 
 def _primitives(section: Mapping[str, Any], run: RunPaths, *, trust: bool) -> PrimitiveSet:

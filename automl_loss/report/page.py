@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from automl_loss.losses import formula
+from automl_loss.losses import SymbolicLoss, formula
 from automl_loss.plugins.outcome import Status
 from automl_loss.report.names import ROLE_NAMES
 from automl_loss.report.run_view import RunView
@@ -67,6 +67,7 @@ def render_page(run: RunView, drawings: Sequence[Drawing]) -> str:
         good=_beats(run),
         warning=_last_step_warning(run) if _beats(run) else None,
         formula=None if loss is None else typeset(loss),
+        too_large=isinstance(loss, SymbolicLoss),
         plain_formula=None if loss is None else formula(loss),
         meaning=_meaning(run),
         rows=[_row(run, role, entry) for role, entry in run.contestants().items()],

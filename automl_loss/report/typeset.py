@@ -13,24 +13,48 @@ from automl_loss.report.style import applied, inline
 _LINE = 62
 """Characters of LaTeX after which a sum continues on the next line."""
 
+_LONGEST = 3_000
+"""Characters of LaTeX up to which a formula is typeset."""
+
+_DEEPEST = 26
+"""Open brackets up to which a formula is typeset: mathtext takes about 25 nested calls for each."""
+
 _DEEPER = ("{", r"\left")
 _HIGHER = ("}", r"\right")
 
 
 def typeset(loss: Loss) -> str | None:
-    """Return the loss as an SVG element, or `None` when it has no LaTeX or mathtext cannot typeset it."""
-    if loss.latex is None:
+    """Return the loss as an SVG element, or `None` when it has no LaTeX, or mathtext cannot typeset it.
+
+    Mathtext supports a part of LaTeX, and only formulas of some length and depth.
+    """
+    latex = loss.latex
+    if latex is None or len(latex) > _LONGEST or depth(latex) > _DEEPEST:
         return None
     head = "L(y, f) = " if loss.space == "prediction" else "L = "
-    first, *rest = break_sum(loss.latex)
+    first, *rest = break_sum(latex)
     lines = [f"${head}{_spaced(first)}$", *(rf"$\qquad {_spaced(line)}$" for line in rest)]
     try:
         with applied("formula"):
             svg = _render("\n".join(lines))
-    except ValueError:
-        # Mathtext supports a part of LaTeX; otherwise the page shows the plain formula.
+    except (ValueError, RecursionError):
+        # The page shows the plain formula.
         return None
     return inline(svg, "formula", "the loss as a formula", natural_size=True)
+
+
+def depth(latex: str) -> int:
+    r"""Return how many brackets are open at once, of braces and of `\left` but for bars.
+
+    Example:
+        >>> depth(r"\sqrt{1 + \left(y - f\right)^{2}}")
+        2
+    """
+    deepest = open_ = 0
+    for mark in re.findall(r"\\left(?!\|)|\\right(?!\|)|[{}]", latex):
+        open_ += 1 if mark in _DEEPER else -1
+        deepest = max(deepest, open_)
+    return deepest
 
 
 def break_sum(latex: str) -> list[str]:
@@ -40,11 +64,11 @@ def break_sum(latex: str) -> list[str]:
         >>> break_sum("a + b")
         ['a + b']
     """
-    terms, depth, start = [], 0, 0
+    terms, open_, start = [], 0, 0
     for place, sign in enumerate(latex):
-        depth += any(latex.startswith(mark, place) for mark in _DEEPER)
-        depth -= any(latex.startswith(mark, place) for mark in _HIGHER)
-        if depth == 0 and sign in "+-" and latex[start:place].strip():
+        open_ += any(latex.startswith(mark, place) for mark in _DEEPER)
+        open_ -= any(latex.startswith(mark, place) for mark in _HIGHER)
+        if open_ == 0 and sign in "+-" and latex[start:place].strip():
             terms.append(latex[start:place])
             start = place
     terms.append(latex[start:])

@@ -25,6 +25,7 @@ from automl_loss.engine.training.train import initial_state
 from automl_loss.errors import EvaluationError, NetworkError, PluginError, RecipeError
 from automl_loss.executors.in_order import current_version
 from automl_loss.expression.primitive import Primitive, PrimitiveSet
+from automl_loss.expression.python_source import check_sources
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.executor import Executor, Failure
 from automl_loss.plugins.import_object import import_object
@@ -98,6 +99,8 @@ def set_up(recipe: Recipe, executor: Executor | None = None) -> RunObjects:
     engine = make_engine(recipe)
     found = check_rows(recipe, engine)
     primitives = make_primitives(words)
+    with identify(words).guard("set-up"):
+        check_sources(primitives)
     arguments = (strategy.config, engine.problem, primitives, generator(recipe.seed, "strategy"))
     return RunObjects(
         recipe=recipe,

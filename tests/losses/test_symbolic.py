@@ -86,9 +86,9 @@ def test_the_program_carries_the_activation() -> None:
 
 
 def test_latex_folds_in_the_weights() -> None:
-    assert SymbolicLoss(parse("square(sub(y, f))")).latex == r"\left(- f + y\right)^{2}"
+    assert SymbolicLoss(parse("square(sub(y, f))")).latex == r"\left(y - f\right)^{2}"
     weighted = SymbolicLoss(parse("mul(y, f)"), (0.5, 1.0, 1.0), activation="softplus")
-    assert weighted.latex == r"\log\left(1 + e^{0.5 f y}\right)"
+    assert weighted.latex == r"\log\left(1 + e^{0.5 y f}\right)"
 
 
 def test_a_chain_of_hundreds_of_nodes_is_no_burden() -> None:

@@ -311,7 +311,7 @@ def test_a_strategy_that_asks_the_same_for_ever_is_stopped_and_pays_once(
         ("return [None]", "returned a list with None from ask"),
         ("return [Candidate(1, 'f', 0)]", "returned a list with Candidate(id=1, loss='f'"),
         ("return [Candidate(9, self.same().loss, 0)]", "asked for candidates [9]; ids must go on from 1"),
-        ("parse('nonsense')", "failed in ask of generation 0: ExpressionError: column 1"),
+        ("parse('nonsense')", "failed in ask of generation 0: UnknownPrimitiveError: column 1"),
         ("raise SystemExit", "failed in ask of generation 0: SystemExit ("),
     ],
 )

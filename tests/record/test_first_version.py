@@ -17,6 +17,8 @@ from automl_loss.report import write_report
 
 WRITTEN = Path(__file__).parents[1] / "data" / "first-version"
 TIMES = ("seconds", "profile", "phases", "overhead", "versions", "name")
+REWORDED = ("latex",)
+"""What later versions write in other words: the terms of a sum in the order of the expression."""
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def directory(tmp_path: Path) -> Path:
 
 def without_times(data: Any) -> Any:
     if isinstance(data, dict):
-        return {key: without_times(value) for key, value in data.items() if key not in TIMES}
+        return {key: without_times(value) for key, value in data.items() if key not in (*TIMES, *REWORDED)}
     return data
 
 
@@ -46,11 +48,13 @@ def test_a_finished_run_is_resumed_without_computing_anything_and_gives_the_same
     directory: Path,
 ) -> None:
     before = json.loads((directory / "result.json").read_text())
+    assert before["best"]["latex"] == r"1.001 \left(- 0.9989 f + 0.9965 y\right)^{2}"
     trials = (directory / "journal.log").read_bytes()
     again = run(directory / "recipe.yaml", directory=directory, resume=True)
     data = json.loads(json.dumps(again.data))
     assert [data["search"].pop(newer) for newer in ("timed_out", "crashed")] == [0, 0]
     assert without_times(data) == without_times(before)
+    assert again.data["best"]["latex"] == r"1.001 \left(0.9965 y - 0.9989 f\right)^{2}"
     journal = (directory / "journal.log").read_bytes()
     assert journal.startswith(trials)
     assert b'"op_code":4' not in journal[len(trials) :]  # no trial

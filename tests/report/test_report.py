@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.recipes import tiny
 
-from automl_loss import AutolossError
+from automl_loss import AutolossError, SymbolicLoss, parse
 from automl_loss.cli import main
 from automl_loss.recipe.yaml import dump
 from automl_loss.report import write_report
@@ -208,3 +208,28 @@ def test_a_run_writes_its_report_unless_it_is_told_not_to(
     monkeypatch.delenv("AUTOLOSS_REPORT")
     assert written("default")
     assert not written("left out", "--no-report")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("log(" * 10 + "f" + ")" * 10, "<svg"),
+        ("log(" * 50 + "f" + ")" * 50, "too deeply nested to be typeset"),
+        ("tanh(" * 3000 + "sub(y, f)" + ")" * 3000, "(3,003 nodes)"),
+        ("mul(1e300, " * 20 + "exp(f)" + ")" * 20, "L(y, f) ="),
+        ("square(" * 20 + "add(y, mul(1e10, f))" + ")" * 20, "L(y, f) ="),
+        ("mul(0, f)", "L(y, f) ="),
+        ("1e300", "1e+300"),
+    ],
+    ids=range(7),
+)
+def test_a_report_shows_a_deep_or_overflowing_loss(run_directory: Path, text: str, shown: str) -> None:
+    best = json.loads((run_directory / "best_loss.json").read_text())
+    result = json.loads((run_directory / "result.json").read_text())
+    best["loss"] = SymbolicLoss(parse(text)).to_json()
+    result["test"]["returned"] = "found"
+    (run_directory / "best_loss.json").write_text(json.dumps(best))
+    (run_directory / "result.json").write_text(json.dumps(result))
+    page = write_report(run_directory).read_text(encoding="utf-8")
+    card = page[page.index('<div class="card formula">') :]
+    assert shown in card[: card.index("How to use it")]

@@ -31,6 +31,24 @@ def test_what_mathtext_cannot_set_gives_none() -> None:
     assert typeset(huber) is None
 
 
+@pytest.mark.parametrize("word", ["log", "sqrt", "exp", "tanh", "square", "abs", "sigmoid", "div"])
+def test_a_loss_of_the_default_height_can_be_set(word: str) -> None:
+    rest = ", y)" if word == "div" else ")"
+    picture = typeset(SymbolicLoss(parse(f"{word}(" * 10 + "f" + rest * 10)))
+    assert picture is not None
+    ElementTree.fromstring(picture)
+
+
+@pytest.mark.parametrize("count", [27, 100, 1000])
+def test_what_is_too_deep_gives_none(count: int) -> None:
+    assert typeset(SymbolicLoss(parse("log(" * count + "f" + ")" * count))) is None
+
+
+def test_what_is_too_long_gives_none() -> None:
+    loss = SymbolicLoss(parse("add(tanh(y), " * 400 + "f" + ")" * 400), tuple(0.5 + i for i in range(1201)))
+    assert typeset(loss) is None
+
+
 def test_a_broken_sum_is_the_sum() -> None:
     latex = r" + ".join(rf"a_{i} \left(b - {i} c\right) \sqrt{{d + e}}" for i in range(9))
     lines = break_sum(latex)

@@ -27,6 +27,9 @@ _SCALED = (
     "nothing."
 )
 
+_OUTPUTS = 10_000
+"""Outputs up to which curves are drawn: each of their points takes a row of as many numbers."""
+
 _ALIKE = 0.05
 """Gradients are alike when they differ on average by less than this share of their size."""
 
@@ -36,6 +39,8 @@ def loss_by_probability(run: RunView) -> tuple[Figure, str] | None:
     if run.loss is None or run.problem is None or not run.problem.is_classification:
         return None
     problem = run.problem
+    if problem.output_dim > _OUTPUTS:
+        return None
     losses = _contestant_losses(run)
     # Handcrafted losses treat both classes alike.
     both = problem.kind == "binary" and "found" in losses
@@ -85,7 +90,7 @@ def loss_terms(run: RunView) -> tuple[Figure, str] | None:
 def loss_by_residual(run: RunView) -> tuple[Figure, str] | None:
     """Draw the loss of a regression, and its gradient, against the residual."""
     problem = run.problem
-    if run.loss is None or problem is None or problem.kind != "regression":
+    if run.loss is None or problem is None or problem.kind != "regression" or problem.output_dim > _OUTPUTS:
         return None
     curves = {role: along_residual(loss, problem, 0.0) for role, loss in _contestant_losses(run).items()}
     figure = new_figure(height=3.3)
@@ -116,14 +121,16 @@ def _value_and_gradient(pair: Sequence[Axes] | np.ndarray, curves: Mapping[str, 
     """Draw curves on two axes; steep ends are cut off."""
     value, gradient = pair
     for role, curve in curves.items():
-        for axes, line in ((value, curve.value - curve.value.min()), (gradient, curve.gradient)):
+        for axes, line in ((value, curve.from_lowest), (gradient, curve.gradient)):
             axes.plot(curve.x, line, DASHES[role], color=ROLES[role], label=ROLE_NAMES[role])
-    _cut(value, [curve.value - curve.value.min() for curve in curves.values()])
+    _cut(value, [curve.from_lowest for curve in curves.values()])
     _cut(gradient, [curve.gradient for curve in curves.values()])
 
 
 def _cut(axes: Axes, lines: Sequence[np.ndarray]) -> None:
     inner = np.concatenate([line[np.isfinite(line)] for line in lines])
+    if not inner.size:
+        return
     low, high = np.quantile(inner, (0.015, 0.985))
     reach = 0.08 * (high - low) or 1.0
     axes.set_ylim(low - reach, high + reach)
