@@ -21,6 +21,8 @@ from automl_loss.errors import ResumeError
 from automl_loss.record.append_file import AppendFile, cut_off
 from automl_loss.record.atomic import writing
 
+_CREATE_TRIAL = 4
+"""Optuna's code of the operation that adds a trial."""
 _FIRST_BYTES = b'{"op_code":'
 _MARK = b',"checksum":"'
 
@@ -33,15 +35,35 @@ class Journal(BaseJournalBackend):
 
     Args:
         path: the file; made when it does not exist.
+        with_trials: whether reading gives the records of trials. A storage keeps in memory what it reads, what it wrote
+            itself included; without trials its memory does not grow with the search.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, with_trials: bool = True) -> None:
+        self.path = path
         self._file = AppendFile(path)
         self._reader = JournalFileBackend(str(path))
+        self._with_trials = with_trials
+        self._unread: list[dict[str, Any]] | None = None
+        self._given = False
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Records from a number on."""
-        return self._reader.read_logs(log_number_from)
+        if self._with_trials:
+            return self._reader.read_logs(log_number_from)
+        # This process alone writes: after the first reading there is nothing but what it appends.
+        if self._unread is None:
+            self._unread = []
+            return (log for log in self._reader.read_logs(0) if log["op_code"] != _CREATE_TRIAL)
+        unread, self._unread = self._unread, []
+        return filter(self._is_given, unread)
+
+    def _is_given(self, log: dict[str, Any]) -> bool:
+        """Whether a storage without trials is given a record: all others, and one trial of its own, which it needs."""
+        if log["op_code"] != _CREATE_TRIAL:
+            return True
+        first, self._given = not self._given, True
+        return first
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records.
@@ -50,6 +72,8 @@ class Journal(BaseJournalBackend):
             AutolossError: the disk is full, and the like.
         """
         self._file.append(b"".join(map(_line, logs)))
+        if self._unread is not None:
+            self._unread += json.loads(json.dumps(logs))
 
     def batch(self) -> AbstractContextManager[None]:
         """Synchronise the records of the block to disk once, at its end."""

@@ -8,12 +8,10 @@ that the ledger only appends.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import NamedTuple, Self
 
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl_loss.expression import PrimitiveSet
 from automl_loss.plugins.candidate import Candidate
@@ -37,13 +35,12 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """What the ledger holds of a candidate: its last trial."""
+class _Trial(NamedTuple):
+    """What the ledger holds of a candidate in memory: number, status and key of its last trial."""
 
     number: int
-    value: float | None
-    attributes: Mapping[str, Any]
+    status: str
+    key: str
 
 
 class Ledger:
@@ -62,12 +59,14 @@ class Ledger:
         self, opened: OpenStudy, chunks: ChunkRecords, primitives: PrimitiveSet | None = None
     ) -> None:
         self.chunks = chunks
-        self._opened = opened
         self._primitives = primitives
         trials = opened.study.get_trials(deepcopy=False)
         self._count = len(trials)
         # A candidate whose trial failed is tried again: its last trial counts.
-        self._trials = {t.user_attrs["id"]: _Trial(t.number, t.value, t.user_attrs) for t in trials}
+        self._trials = {
+            t.user_attrs["id"]: _Trial(t.number, t.user_attrs["status"], t.user_attrs["key"]) for t in trials
+        }
+        self._opened = opened.for_writing()
 
     @classmethod
     def open(
@@ -128,7 +127,7 @@ class Ledger:
             AutolossError: the storage cannot be written.
         """
         known = self._trials.get(candidate.id)
-        if known is not None and known.attributes["status"] != Status.FAILED.value:
+        if known is not None and known.status != Status.FAILED.value:
             raise ValueError(f"candidate {candidate.id} is recorded already, as trial {known.number}.")
         data = outcome_to_json(outcome)
         value = data.pop("fitness")
@@ -151,7 +150,7 @@ class Ledger:
         )
         with database_errors(self._opened.place):
             self._opened.study.add_trial(trial)
-        self._trials[candidate.id] = _Trial(self._count, value, attributes)
+        self._trials[candidate.id] = _Trial(self._count, data["status"], loss.key)
         self._count += 1
 
     def batch(self) -> AbstractContextManager[None]:
@@ -163,19 +162,19 @@ class Ledger:
         return nullcontext() if self._opened.journal is None else self._opened.journal.batch()
 
     def outcomes(self) -> dict[int, Outcome]:
-        """Every recorded outcome by candidate id."""
-        return {number: self._outcome(trial) for number, trial in self._trials.items()}
+        """Every recorded outcome by candidate id, read anew."""
+        return {trial.user_attrs["id"]: self._outcome(trial) for trial in self._opened.trials()}
 
     def asked(self, number: int) -> str | None:
         """Key of the loss that was asked as a candidate, or `None` when it is not recorded."""
         trial = self._trials.get(number)
-        return None if trial is None else str(trial.attributes["key"])
+        return None if trial is None else trial.key
 
     def trial_number(self, number: int) -> int | None:
         """Optuna's number of a candidate's trial, or `None` when it is not recorded."""
         trial = self._trials.get(number)
         return None if trial is None else trial.number
 
-    def _outcome(self, trial: _Trial) -> Outcome:
-        loss = json.loads(trial.attributes["loss"])
-        return outcome_from_json({**trial.attributes, "fitness": trial.value, "loss": loss}, self._primitives)
+    def _outcome(self, trial: FrozenTrial) -> Outcome:
+        loss = json.loads(trial.user_attrs["loss"])
+        return outcome_from_json({**trial.user_attrs, "fitness": trial.value, "loss": loss}, self._primitives)

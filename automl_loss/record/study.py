@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import DuplicatedStudyError, OptunaError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.trial import FrozenTrial
 
 from automl_loss.errors import AutolossError, ResumeError
 from automl_loss.recipe import Recipe
@@ -39,6 +40,23 @@ class OpenStudy:
     storage: BaseStorage
     journal: Journal | None
     place: str
+
+    def for_writing(self) -> OpenStudy:
+        """The same study, whose trials are not held in memory; a database holds none there."""
+        if self.journal is None:
+            return self
+        journal = Journal(self.journal.path, with_trials=False)
+        storage = JournalStorage(journal)
+        with _quiet():
+            study = optuna.load_study(study_name=self.study.study_name, storage=storage)
+        return OpenStudy(study, storage, journal, self.place)
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, read anew."""
+        if self.journal is None:
+            return self.study.get_trials(deepcopy=False)
+        storage = JournalStorage(Journal(self.journal.path))
+        return optuna.load_study(study_name=self.study.study_name, storage=storage).get_trials(deepcopy=False)
 
 
 def open_study(path: Path, name: str, url: str | None, *, resumed: bool) -> OpenStudy:
