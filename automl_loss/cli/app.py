@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -18,6 +20,7 @@ from automl_loss.cli import compare, doctor, export, landscape, plugins, recipes
 from automl_loss.cli.failures import INTERRUPTED, describe
 from automl_loss.plugins import local_code
 
+_PATIENCE_S = 10.0
 _DEBUG = "--debug"
 _NO_LOCAL_CODE = "--no-local-code"
 
@@ -78,12 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 failed, 2 usage or recipe, 3 plugin, 4 no valid candidate, 5 cannot resume,
         130 interrupted.
     """
+    _open_closed_streams()
     words, debug = _take_switch(_DEBUG, sys.argv[1:] if arguments is None else list(arguments))
     words, refuse_local = _take_switch(_NO_LOCAL_CODE, words)
+    # Before torch is imported: see `LocalExecutor`.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if refuse_local:
         os.environ[local_code.VARIABLE] = "1"
     try:
-        with _sigterm_as_interrupt():
+        with _interruptible(at_exit=arguments is None):
             code = _invoke(words)
             sys.stdout.flush()
             return code
@@ -121,17 +127,66 @@ def _take_switch(switch: str, words: list[str]) -> tuple[list[str], bool]:
     return kept + words[end:], len(kept) < end
 
 
+class _Interrupts:
+    """Ends a command at the first Ctrl-C or SIGTERM, which schedulers send, and lets it write what it found.
+
+    Further ones in these seconds change nothing; one after them ends the process at once, which loses nothing that is
+    on record.
+    """
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether one came."""
+        return self._first is not None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            raise KeyboardInterrupt
+        if now - self._first > _PATIENCE_S:
+            os._exit(INTERRUPTED)
+
+
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, which schedulers and `kill` send, stop a run as Ctrl-C does, so that it can be resumed."""
+def _interruptible(*, at_exit: bool) -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM stop a run so that it can be resumed, however often they are sent.
+
+    Args:
+        at_exit: whether the process ends after the block, where one more Ctrl-C would end in a traceback.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    handler = _Interrupts()
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as of a job in the background of a shell
+    numbers = [signal.SIGTERM] if ignored else [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, each in before.items():
+            signal.signal(number, signal.SIG_IGN if at_exit and handler.used else each)
+
+
+def _open_closed_streams() -> None:
+    """Open the null device in place of standard streams that are closed, as for a service.
+
+    Else Python has no `sys.stdout`, and the next file that is opened would take its place.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
 def _silence_stdout() -> None:

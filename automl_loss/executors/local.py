@@ -8,8 +8,10 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -114,7 +116,9 @@ class LocalExecutor(Executor):
             chunk = waiting.popleft()
             chunk.since = time.monotonic()
             try:
-                running[self._start().submit(function, chunk.items)] = chunk
+                pool = self._start()
+                with _without_interrupts():
+                    running[pool.submit(function, chunk.items)] = chunk
             except BrokenProcessPool:
                 # A worker ended while it had nothing to do.
                 waiting.appendleft(chunk)
@@ -133,7 +137,10 @@ class LocalExecutor(Executor):
         while fresh:
             try:
                 ready = partial(_process, function)
-                if len(set(self._start().map(ready, range(2 * self.workers), timeout=limit))) >= self.workers:
+                pool = self._start()
+                with _without_interrupts():
+                    pool.submit(abs, 0)
+                if len(set(pool.map(ready, range(2 * self.workers), timeout=limit))) >= self.workers:
                     return
             except TimeoutError as error:
                 self.close()
@@ -175,13 +182,19 @@ class LocalExecutor(Executor):
         if self._pool is None:
             from loky import ProcessPoolExecutor
 
+            _ensure_tracker()
             self._pool = ProcessPoolExecutor(
                 max_workers=self.workers,
                 initializer=prepare_worker,
                 initargs=(self.threads, os.getpid()),
                 env={
-                    name: str(self.threads)
-                    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+                    **{
+                        name: str(self.threads)
+                        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+                    },
+                    # Threads that spin while they wait take the cores from those they wait for: with two threads on two
+                    # busy cores that doubles the time.
+                    "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
                 },
             )
         return self._pool
@@ -189,6 +202,7 @@ class LocalExecutor(Executor):
     def close(self) -> None:
         """Stop the workers, at work or not."""
         if self._pool is not None:
+            _ensure_tracker()
             self._pool.shutdown(wait=True, kill_workers=True)
             self._pool = None
 
@@ -211,6 +225,40 @@ def _first_done(running: dict[Any, _Chunk], deadline: float | None) -> set[Any]:
     if deadline is not None:
         rest = max(0.0, min(each.since for each in running.values()) + deadline - time.monotonic())
     return wait(running, timeout=rest, return_when=FIRST_COMPLETED).done if running else set()
+
+
+def _ensure_tracker() -> None:
+    """Have loky's process that tracks semaphores run, with nothing to say.
+
+    It is started before `_without_interrupts` matters, as loky unblocks Ctrl-C then. One that takes the place of a
+    killed one knows nothing of earlier semaphores, and would print a traceback for each when they are given back.
+    """
+    from loky.backend import resource_tracker
+
+    said = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            resource_tracker.ensure_running()
+    finally:
+        os.dup2(said, 2)
+        os.close(said)
+        os.close(nowhere)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back within a block: processes that it starts are born with it blocked, and do not end by it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _process(function: Any, _: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automl_loss.executors.in_order import InOrderExecutor
+from automl_loss.executors.local import LocalExecutor, cores
 from automl_loss.expression import Expression, Primitive, compile_program, constant
 from automl_loss.search.from_recipe import RunObjects
 from automl_loss.search.guarded_executor import GuardedExecutor
@@ -17,7 +18,16 @@ def notices(run: RunObjects) -> list[str]:
     """
     said = [sentence for engine in run.engine.parts for sentence in engine.task.notices()]
     return list(
-        dict.fromkeys([*said, *run.notices, *_not_redrawn(run), *_slow_primitives(run), *_old_executor(run)])
+        dict.fromkeys(
+            [
+                *said,
+                *run.notices,
+                *_not_redrawn(run),
+                *_slow_primitives(run),
+                *_old_executor(run),
+                *_threads_that_fight(run),
+            ]
+        )
     )
 
 
@@ -37,6 +47,17 @@ def _old_executor(run: RunObjects) -> list[str]:
     return [
         f"executor {run.recipe.executor.label} has plugin_api = 1, which this release still takes and the next one "
         f"does not; ask its author for plugin_api = 2."
+    ]
+
+
+def _threads_that_fight(run: RunObjects) -> list[str]:
+    executor = run.executor.inner if isinstance(run.executor, GuardedExecutor) else run.executor
+    threads = run.recipe.executor_options.threads
+    if not isinstance(executor, LocalExecutor) or threads == 1 or executor.workers * threads <= cores():
+        return []
+    return [
+        f"executor: {executor.workers} workers of {threads} threads share {cores()} cores, so that threads wait for "
+        f"each other; leave `executor.workers` out, or set `executor.threads: 1`, which is faster for small networks."
     ]
 
 

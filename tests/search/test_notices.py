@@ -8,6 +8,7 @@ from support.recipes import tiny
 
 from automl_loss import run
 from automl_loss.cli import main
+from automl_loss.executors.local import cores
 from automl_loss.recipe import load_recipe
 from automl_loss.search.from_recipe import set_up
 from automl_loss.search.notices import notices
@@ -54,6 +55,13 @@ def test_rows_that_cannot_be_drawn_anew_are_named_where_it_was_asked_for(table: 
     assert notices_of({**given, "split": None, "drop": ["part"]}, **redraw) == []
     assert notices_of(given) == []
     assert notices_of({"name": "wine"}, **redraw) == []
+
+
+def test_more_threads_than_cores_are_told() -> None:
+    crowded = {"executor": {"workers": cores(), "threads": 2}}
+    assert any("wait for each other" in each for each in notices_of({"name": "wine"}, **crowded))
+    for fine in ({"threads": 1, "workers": 64}, {"threads": cores()}):
+        assert notices_of({"name": "wine"}, executor=fine) == []
 
 
 OLD = """
