@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,26 @@ def test_a_damaged_journal_is_named_and_what_it_lacks_comes_back_from_the_chunk_
     assert {i: o.fitness for i, o in again.outcomes.items()} == {
         i: o.fitness for i, o in first.outcomes.items()
     }
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_report_that_fails_or_takes_too_long_is_left_out_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hangs: bool
+) -> None:
+    def broken(directory: Path) -> None:
+        while hangs:
+            time.sleep(0.1)
+        raise RecursionError("a formula without end")
+
+    monkeypatch.setattr("automl_loss.api._REPORT_S", 1.0)
+    monkeypatch.setattr("automl_loss.report.write_report", broken)
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(tiny()))
+    assert main(["run", str(file), "-o", str(tmp_path / "run"), "--report", "-q"]) == 0
+    said = "took longer than 1 s" if hangs else "RecursionError: a formula without end"
+    assert "the report is left out" in caplog.text
+    assert said in caplog.text
+    assert (tmp_path / "run" / "result.json").exists()
 
 
 def test_records_of_another_recipe_are_refused(tmp_path: Path) -> None:

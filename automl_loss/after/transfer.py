@@ -12,6 +12,7 @@ Nothing else in the run directory is changed.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ from automl_loss.search.from_recipe import check_rows, chunk_size, make_executor
 from automl_loss.search.progress import Callback, Progress
 
 SCHEMA = 1
+_logger = logging.getLogger(__name__)
 _STAGE = "transfer"
 _TARGET = "target.json"
 
@@ -104,9 +106,10 @@ def _say(notify: Callback, message: str) -> None:
 
 def _one(target: Target, folder: Path, title: str, notify: Callback) -> Transferred:
     file = folder / _TARGET
-    if file.exists():
+    done = _finished(file)
+    if done is not None:
         _say(notify, f"{title}: trained before")
-        return Transferred(target.label, read_target(file), fresh=False)
+        return Transferred(target.label, done, fresh=False)
     _say(notify, title)
     with writing(folder):
         folder.parent.mkdir(exist_ok=True)
@@ -118,6 +121,17 @@ def _one(target: Target, folder: Path, title: str, notify: Callback) -> Transfer
             data = _train(target, place, ledger.chunks, notify)
         replace_text(file, json.dumps(data, indent=2, allow_nan=False) + "\n")
     return Transferred(target.label, data, fresh=True)
+
+
+def _finished(file: Path) -> dict[str, Any] | None:
+    """A target that is finished; `None` where it is not, or its file is damaged and has to be made anew."""
+    if not file.exists():
+        return None
+    try:
+        return read_target(file)
+    except AutolossError as error:
+        _logger.warning("%s", error)
+        return None
 
 
 def _train(target: Target, place: RunDirectory, records: ChunkRecords, notify: Callback) -> dict[str, Any]:
@@ -190,7 +204,7 @@ def read_target(file: Path) -> dict[str, Any]:
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise AutolossError(
             f"{file}: this is not a target's result ({type(error).__name__}: {error}). "
-            f"Move its folder away, and the target is trained again."
+            f"`autoloss retrain` writes it anew, from the target's records where these are whole."
         ) from error
     return data
 
@@ -198,8 +212,8 @@ def read_target(file: Path) -> dict[str, Any]:
 def _write_summary(run: FinishedRun, folder: Path) -> None:
     """All finished targets of the run's present loss, in one file."""
     origin = run.loss.to_json()
-    entries = [(file.parent.name, read_target(file)) for file in sorted(folder.glob(f"*/{_TARGET}"))]
-    mine = [{"folder": name, **data} for name, data in entries if data["origin"] == origin]
+    entries = [(file.parent.name, _finished(file)) for file in sorted(folder.glob(f"*/{_TARGET}"))]
+    mine = [{"folder": name, **data} for name, data in entries if data and data["origin"] == origin]
     replace_text(folder / "transfer.json", json.dumps(summary(run, mine), indent=2, allow_nan=False) + "\n")
 
 

@@ -14,7 +14,7 @@ from support.recipes import tiny
 from support.runs import with_loss
 
 from autoloss_tasks.sklearn_tasks import Wine
-from automl_loss import AutolossError, HandcraftedLoss, Interrupted, Loss, Progress, loss_from_json, run
+from automl_loss import HandcraftedLoss, Interrupted, Loss, Progress, loss_from_json, run
 from automl_loss.after.finished_run import FinishedRun
 from automl_loss.after.transfer import Transferred, transfer
 from automl_loss.after.transfer_targets import targets_of
@@ -208,9 +208,12 @@ def test_a_loss_that_trains_nothing_there_is_a_result_and_no_fault(
     assert diabetes.data["verdict"].startswith("Keep the squared error: the loss trains nothing here")
 
 
-def test_a_target_s_file_that_is_broken_is_named(directory: Path) -> None:
-    transferred(directory, "wine", "/", "linear")
+def test_a_target_s_file_that_is_broken_is_named_and_made_anew_from_its_records(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (first,) = transferred(directory, "wine", "/", "linear")
     (file,) = (directory / "transfer").glob("*/target.json")
     file.write_text("{}")
-    with pytest.raises(AutolossError, match=r"target\.json: this is not a target's result.*trained again"):
-        transferred(directory, "wine", "/", "linear")
+    (again,) = transferred(directory, "wine", "/", "linear")
+    assert "target.json: this is not a target's result" in caplog.text
+    assert again.data["test"] == first.data["test"]
