@@ -18,7 +18,6 @@ from typer.main import get_command
 
 from automl_loss.cli import compare, doctor, export, landscape, plugins, recipes, report, retrain, run, top
 from automl_loss.cli.failures import INTERRUPTED, describe
-from automl_loss.plugins import local_code
 
 _PATIENCE_S = 10.0
 _DEBUG = "--debug"
@@ -87,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before torch is imported: see `LocalExecutor`.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if refuse_local:
+        from automl_loss.plugins import local_code  # imports pydantic, which `--help` does without
+
         os.environ[local_code.VARIABLE] = "1"
     try:
         with _interruptible(at_exit=arguments is None):

@@ -150,7 +150,7 @@ def _check(expression: Expression) -> None:
     if expression.size > LARGEST or expression.height > HIGHEST:
         raise ExpressionError(
             f"this expression has {expression.size:,} nodes and height {expression.height:,}, and SymPy takes up to "
-            f"{LARGEST:,} nodes and height {HIGHEST}."
+            f"{LARGEST:,} nodes and height {HIGHEST}. Export it as Python instead."
         )
 
 

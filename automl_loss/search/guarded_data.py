@@ -14,7 +14,7 @@ from automl_loss.plugins.process_state import TORCH_RANDOM
 from automl_loss.plugins.task import Split, Splits, Task
 from automl_loss.search.identity import Identity, short
 from automl_loss.search.numbers import Refused
-from automl_loss.search.split_check import checked_problem, checked_split
+from automl_loss.search.split_check import NotFinite, checked_problem, checked_split
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +41,7 @@ class GuardedTask(Task):
         self.folder = self._task.folder
         self.drawn_afresh = bool(self._task.drawn_afresh)  # type: ignore[misc]  # of this task alone
         self._given: dict[tuple[str, int], int] = {}
+        self._notices: list[str] = []
 
     def problem(self) -> Problem:
         """See `Task.problem`.
@@ -100,13 +101,21 @@ class GuardedTask(Task):
             found: Any = self._task.notices()
         if not isinstance(found, list | tuple) or not all(isinstance(text, str) for text in found):
             raise self.identity.refuse(f"gave notices {short(found)}; give a list of sentences.")
-        return list(found)
+        return [*found, *self._notices]
 
     def _checked(self, split: Any, part: str, seed: int) -> Split:
         problem = self.problem()
         with self.identity.guard("set-up"):
             try:
                 sound = checked_split(split, problem, part)
+            except NotFinite as error:
+                if part != "test":
+                    raise self.identity.refuse(f"gave {error}; give finite numbers.") from error
+                # No choice depends on test rows: their metric is not finite, and the verdict says on how many.
+                self._notices.append(
+                    f"task {self.identity.name}: {error}; such rows are part of the verdict."
+                )
+                sound = error.split
             except Refused as error:
                 raise self.identity.refuse(f"gave {error}.") from error
             digest = _digest(sound)

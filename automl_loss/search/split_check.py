@@ -55,6 +55,19 @@ def checked_problem(problem: Any) -> Problem:
     return problem if same else replace(problem, input_shape=sizes, output_dim=outputs)
 
 
+class NotFinite(Refused):
+    """Rows that are sound but for a value that is not finite.
+
+    Args:
+        said: which value.
+        split: the rows.
+    """
+
+    def __init__(self, said: str, split: Split) -> None:
+        super().__init__(said)
+        self.split = split
+
+
 def checked_split(split: Any, problem: Problem, part: str) -> Split:
     """Return a split as numpy arrays, or `Inputs`; the same object where it is so already.
 
@@ -64,6 +77,7 @@ def checked_split(split: Any, problem: Problem, part: str) -> Split:
         part: `training`, `validation` or `test`.
 
     Raises:
+        NotFinite: a value of it is not finite, and else it is sound.
         Refused: it is no split, or its rows are not as the problem states them.
     """
     if not isinstance(split, Split):
@@ -80,8 +94,12 @@ def checked_split(split: Any, problem: Problem, part: str) -> Split:
     if not len(y):
         raise Refused(f"no {part} rows; give at least one")
     y = _targets(y, problem, part)
-    _check_finite(_sample(x, problem, part) if _is_inputs(x) else x, f"{part} inputs")
-    return split if x is split.x and y is split.y else Split(x, y)
+    sound = split if x is split.x and y is split.y else Split(x, y)
+    said = _not_finite(_sample(x, problem, part) if _is_inputs(x) else x, f"{part} inputs")
+    said = said or _not_finite(y, f"{part} targets")
+    if said:
+        raise NotFinite(said, sound)
+    return sound
 
 
 def _is_inputs(x: Any) -> bool:
@@ -123,7 +141,6 @@ def _targets(y: npt.NDArray[Any], problem: Problem, part: str) -> npt.NDArray[An
     if not problem.is_classification:
         if y.shape[1:] != (problem.output_dim,):
             raise Refused(f"{part} targets of shape {y.shape}; give (rows, {problem.output_dim})")
-        _check_finite(y, f"{part} targets")
         return y
     if y.dtype.kind == "f":
         raise Refused(f"{part} targets of dtype {y.dtype}; give class indices: `.astype(np.int64)`")
@@ -139,10 +156,10 @@ def _targets(y: npt.NDArray[Any], problem: Problem, part: str) -> npt.NDArray[An
     return y.astype(np.int64) if y.dtype.kind == "b" or y.dtype == np.uint64 else y
 
 
-def _check_finite(values: npt.NDArray[Any], what: str) -> None:
-    """Check that all values are finite as float32, block by block."""
+def _not_finite(values: npt.NDArray[Any], what: str) -> str:
+    """Say which value is not finite as float32, looking block by block; empty where all are."""
     if values.dtype.kind != "f":
-        return
+        return ""
     for start in range(0, len(values), _BLOCK):
         block = values[start : start + _BLOCK]
         with np.errstate(invalid="ignore"):
@@ -152,10 +169,8 @@ def _check_finite(values: npt.NDArray[Any], what: str) -> None:
         place = np.argwhere(~good)[0]
         value = block[tuple(place)]
         column = f", column {_listed(place[1:])}" if len(place) > 1 else ""
-        raise Refused(
-            f"{what} that are not finite as float32: {value} in row {start + int(place[0])}{column}; give "
-            f"finite numbers"
-        )
+        return f"{what} that are not finite as float32: {value} in row {start + int(place[0])}{column}"
+    return ""
 
 
 def _sample(x: Any, problem: Problem, part: str) -> npt.NDArray[Any]:

@@ -64,9 +64,9 @@ def attack(count: int, folder: Path) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _plugins_found_once() -> Iterator[None]:
     """What is installed does not change: looking for it anew would take most of the time."""
-    found = loading.installed_plugins()
+    found = loading.survey()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "installed_plugins", lambda: found)
+        patch.setattr(loading, "survey", lambda: found)
         yield
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_code_that_cannot_be_interrupted_ends_with_its_process_and_a_traceback()
     )
     assert ended.returncode == 1
     assert "Timeout" in ended.stderr
-    assert 'File "<string>", line 7' in ended.stderr
+    assert re.search(r'File "<string>", line [78]', ended.stderr)
 
 
 def test_no_limit_and_other_threads_are_left_alone() -> None:

@@ -121,7 +121,13 @@ def test_what_is_written_out_is_plain_and_complete(load: Load) -> None:
     assert data["evaluator"] == {"name": "partial-training"}
     assert data["training"]["lr"] == 0.001
     assert data["training"]["rungs"] == [250]
-    assert data["executor"] == {"name": "local", "workers": None, "chunk": None, "threads": 1}
+    assert data["executor"] == {
+        "name": "local",
+        "workers": None,
+        "chunk": None,
+        "threads": 1,
+        "timeout_s": None,
+    }
 
 
 def test_a_recipe_is_frozen(load: Load) -> None:
