@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,8 @@ def mend(directory: Path, found: list[Damage]) -> None:
 def _of_run(directory: Path) -> Iterator[Damage]:
     run = RunPaths(directory)
     for file in remnants(directory):
-        yield Damage(
-            file, "half written by a process that was killed", file.unlink, "it is of no use and goes"
-        )
+        gone = partial(file.unlink, missing_ok=True)
+        yield Damage(file, "half written by a process that was killed", gone, "it is of no use and goes")
     recipe = None
     try:
         recipe = recipe_data(run.recipe)

@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from automl_loss.losses.base import Loss
 from automl_loss.losses.problem import Problem
 from automl_loss.plugins.candidate import OVERRIDES, Candidate
+from automl_loss.plugins.time_limit import time_limit
 from automl_loss.record.encoding import plain
 from automl_loss.search.identity import short
 from automl_loss.search.numbers import Refused, finite, integer, number
@@ -26,7 +28,9 @@ def is_candidate(candidate: Any) -> bool:
     return isinstance(candidate, Candidate) and isinstance(candidate.loss, Loss)
 
 
-def checked_candidate(candidate: Candidate, problem: Problem) -> Candidate:
+def checked_candidate(
+    candidate: Candidate, problem: Problem, limit: float | None = None, *, known: bool = False
+) -> Candidate:
     """Return the candidate with Python's numbers; the same object where nothing is to be changed.
 
     A loss whose weights or scale cannot train anything is a bad loss, and no fault: the candidate comes back rejected.
@@ -34,6 +38,8 @@ def checked_candidate(candidate: Candidate, problem: Problem) -> Candidate:
     Args:
         candidate: what the strategy gave.
         problem: the task's; losses of the plugin's own code are tried on a few made-up rows of its shape.
+        limit: seconds that the trial may take; one that takes longer is left to the workers, whose limits name it.
+        known: whether its outcome is on record, so that its loss need not be tried.
 
     Raises:
         Refused: a part of it is of another type or out of bounds.
@@ -51,8 +57,9 @@ def checked_candidate(candidate: Candidate, problem: Problem) -> Candidate:
     reason = candidate.rejected or _useless(candidate.loss, who)
     if reason != candidate.rejected:
         changed["rejected"] = reason
-    if candidate.rejected is None and reason is None:
-        _try(candidate.loss, problem, who)
+    if candidate.rejected is None and reason is None and not known:
+        with suppress(TimeoutError), time_limit(limit):
+            _try(candidate.loss, problem, who)
     kept = {name: value for name, value in changed.items() if not _identical(getattr(candidate, name), value)}
     return replace(candidate, **kept) if kept else candidate
 

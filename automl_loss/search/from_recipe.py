@@ -97,7 +97,8 @@ def set_up(recipe: Recipe, executor: Executor | None = None) -> RunObjects:
     if problems:
         raise RecipeError(problems)
     engine = make_engine(recipe)
-    found = check_rows(recipe, engine)
+    with in_time(recipe, "comparing the rows of the splits"):
+        found = check_rows(recipe, engine)
     primitives = make_primitives(words)
     with identify(words).guard("set-up"):
         check_sources(primitives)

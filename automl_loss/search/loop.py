@@ -107,6 +107,7 @@ class SearchLoop:
         self._watch = watch
         self._listener = listener
         self._recorded = {i: o for i, o in ledger.outcomes().items() if o.status is not Status.FAILED}
+        self._strategy.recorded = self._recorded.keys()
         self._generation = 0
         self._generations: list[range] = []
         self._finished: dict[int, Outcome] = {}

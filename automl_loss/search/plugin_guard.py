@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,6 +49,8 @@ class GuardedStrategy:
         self.identity = identity
         self._problem = problem
         self._suspects = [identity] if words is None else [words, identity]
+        self.recorded: Container[object] = ()
+        """Ids of candidates whose outcomes are on record."""
         self._generation = -1
         self._limit = limit
         with identity.guard("set-up"), time_limit(limit):
@@ -75,7 +77,8 @@ class GuardedStrategy:
     def _checked(self, candidate: Candidate) -> Candidate:
         with self.identity.kept():
             try:
-                return checked_candidate(candidate, self._problem)
+                known = candidate.id in self.recorded
+                return checked_candidate(candidate, self._problem, self._limit, known=known)
             except Refused as error:
                 raise PluginError(f"{self.identity} asked for {error}. {GO_ON}") from error
             except (Exception, SystemExit) as error:

@@ -37,6 +37,8 @@ def small(**changes: Any) -> dict[str, Any]:
         "tuning": {"steps": 5},
         "finalists": {"count": 1, "seeds": 1, "steps": 15, "handcrafted": 0, "lr_factors": [1]},
         "retraining": {"seeds": 2, "steps": 15},
+        # The limit that a comparison has by default makes each process of cells start another one.
+        "executor": {"workers": 1, "timeout_s": None},
     }
 
 
@@ -128,6 +130,27 @@ def test_a_unit_whose_training_diverged_counts_as_the_worst_of_its_unit(
     assert (
         "wine, linear: training under evomal diverged in 1 unit(s)" in (tmp_path / "report.html").read_text()
     )
+
+
+def test_cells_have_a_generous_limit_of_time_unless_the_recipe_says_otherwise() -> None:
+    given = small()
+    assert {cell.recipe.executor_options.timeout_s for cell in load_comparison(given).cells} == {None}
+    del given["executor"]
+    cells = load_comparison(given).cells
+    assert {cell.recipe.executor_options.timeout_s for cell in cells} == {600.0}
+    assert {cell.recipe.executor.config.workers for cell in cells} == {1}
+    given["executor"] = {"workers": 2}
+    assert {cell.recipe.executor_options.timeout_s for cell in load_comparison(given).cells} == {600.0}
+
+
+@pytest.mark.slow
+def test_cells_under_a_limit_of_time_give_the_same_numbers(finished: Compared, tmp_path: Path) -> None:
+    given = small()
+    del given["executor"]
+    limited = compare(given, directory=tmp_path)
+    assert [cell["test"] for cell in limited.data["cells"]] == [
+        cell["test"] for cell in finished.data["cells"]
+    ]
 
 
 @pytest.mark.parametrize("damage", ["half", "flipped bit", "list", "empty", "deep"])

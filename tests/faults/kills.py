@@ -130,7 +130,8 @@ def main() -> int:
         expected = {job.name: _reference(job, base) for job in JOBS}
         names = options.jobs.split(",")
         while kills < options.kills:
-            job = next(job for job in JOBS if job.name == rng.choice(names))
+            chosen = rng.choice(names)
+            job = next(job for job in JOBS if job.name == chosen)
             place = base / "killed"
             if job.finished:
                 shutil.copytree(base / "run", place, ignore=shutil.ignore_patterns("transfer", "landscape"))
@@ -164,7 +165,9 @@ def _import_everything() -> None:
 
     from automl_loss import compare, run  # noqa: F401  (imported for the jobs)
     from automl_loss.after import landscape, transfer  # noqa: F401
+    from automl_loss.comparison import report, runner  # noqa: F401
     from automl_loss.engine.kernels import _entries  # noqa: F401
+    from automl_loss.search import run_recipe  # noqa: F401
 
     _ = matplotlib.figure, numba, scipy.stats, sklearn.datasets
     torch.set_num_threads(1)

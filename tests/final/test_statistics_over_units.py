@@ -48,6 +48,7 @@ def _resplits(rng: np.random.Generator, units: int, seen: int = 4) -> np.ndarray
     return np.array(differences)
 
 
+@pytest.mark.slow
 def test_by_simulation_the_correction_holds_its_level_where_plain_tests_do_not() -> None:
     rng = np.random.default_rng(1)
     runs = [_resplits(rng, 10) for _ in range(200)]

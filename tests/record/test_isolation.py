@@ -77,6 +77,7 @@ def test_an_item_that_hangs_costs_only_itself_and_its_neighbours_keep_their_widt
     assert kept.reasons == {HANGS: "TimeoutError"}
 
 
+@pytest.mark.slow
 def test_an_item_that_ends_its_worker_costs_only_itself() -> None:
     # Two workers: one alone, without a time limit, would be this process.
     workers = Workers(LocalExecutor(LocalExecutor.Config(workers=2)))
@@ -86,6 +87,7 @@ def test_an_item_that_ends_its_worker_costs_only_itself() -> None:
     assert kept.reasons == {DIES: WorkerLostError.__name__}
 
 
+@pytest.mark.slow
 def test_items_that_hang_only_together_are_all_to_blame(workers: Workers) -> None:
     found, kept = mapped(workers, (1, SLOW_TOGETHER))
     assert [value for value, _ in found[0]] == [-1, -1]
