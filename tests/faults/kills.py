@@ -119,6 +119,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=1e9, help="end after about so long")
     parser.add_argument("--jobs", default="run,run,run,compare,retrain,landscape")
     options = parser.parse_args()
     os.environ["AUTOLOSS_REPORT"] = "0"
@@ -129,7 +130,8 @@ def main() -> int:
         os.environ["XDG_STATE_HOME"] = folder
         expected = {job.name: _reference(job, base) for job in JOBS}
         names = options.jobs.split(",")
-        while kills < options.kills:
+        begun = time.monotonic()
+        while kills < options.kills and time.monotonic() - begun < 60 * options.minutes:
             chosen = rng.choice(names)
             job = next(job for job in JOBS if job.name == chosen)
             place = base / "killed"
@@ -137,6 +139,8 @@ def main() -> int:
                 shutil.copytree(base / "run", place, ignore=shutil.ignore_patterns("transfer", "landscape"))
             killed = _until_it_ends(job, place, rng, where)
             kills, rounds = kills + killed, rounds + 1
+            if rounds % 20 == 0:
+                print(f"{kills} kills in {rounds} jobs so far, {time.monotonic() - begun:.0f} s", flush=True)
             if _content(job, place) != expected[job.name][0]:
                 differences += 1
                 print(
