@@ -123,12 +123,17 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     except Interrupted:
         raise
     except Exception as error:  # an error of a plugin, the data or the machine is this cell's result
-        record = {"status": FAILED, "message": f"{type(error).__name__}: {error}"}
+        record = failed_cell(recipe, error)
     record["recipe"] = _identity(recipe)
     place.mkdir(parents=True, exist_ok=True)
     content = json.loads(json.dumps(record))
     replace_text(place / SUMMARY, json.dumps({**content, "digest": digest(content)}) + "\n")
     return record
+
+
+def failed_cell(recipe: Recipe, error: BaseException) -> dict[str, Any]:
+    """Return the record of a cell that failed."""
+    return {"status": FAILED, "message": f"{type(error).__name__}: {error}", "recipe": _identity(recipe)}
 
 
 def _executor(recipe: Recipe) -> Executor | None:

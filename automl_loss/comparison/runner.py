@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_loss.comparison.cell import CELLS, FAILED, CellRecord, read_cell, run_cell
+from automl_loss.comparison.cell import CELLS, FAILED, CellRecord, failed_cell, read_cell, run_cell
 from automl_loss.comparison.recipe import Cell, Comparison
 from automl_loss.errors import Interrupted, RecipeError
 from automl_loss.executors.local import LocalExecutor, cores
@@ -112,7 +112,10 @@ def _run(call: tuple[dict[str, Any], Path | None, str, Path]) -> dict[str, Any]:
 def _run_missing(
     comparison: Comparison, missing: Sequence[int], folder: Path
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Run each missing cell in a process of its own; yield its index and record when it ends."""
+    """Run each missing cell in a process of its own; yield its index and record when it ends.
+
+    A cell whose process ended, or that could not even begin, is a failed one, and harms no other.
+    """
     cells = [comparison.cells[i] for i in missing]
     calls = [(cell.recipe.to_data(), cell.recipe.folder, cell.name, folder) for cell in cells]
     workers = min(comparison.workers or cores(), max(1, len(missing)))
@@ -120,7 +123,9 @@ def _run_missing(
     try:
         for place, record in executor.map(_run, calls):
             if isinstance(record, Failure):
-                raise record.error
+                if isinstance(record.error, Interrupted | KeyboardInterrupt):
+                    raise record.error
+                record = failed_cell(cells[place].recipe, record.error)
             yield missing[place], record
     finally:
         executor.close()

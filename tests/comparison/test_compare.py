@@ -17,6 +17,19 @@ from automl_loss.comparison.recipe import load_comparison
 from automl_loss.comparison.report import write_comparison
 from automl_loss.search.loop import SearchLoop
 
+DEADLY = """
+import os, signal
+from automl_loss import SearchStrategy
+
+class Deadly(SearchStrategy):
+    "Ends its process."
+    plugin_api = 1
+    def ask(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+    def tell(self, outcomes):
+        pass
+"""
+
 
 def small(**changes: Any) -> dict[str, Any]:
     return {
@@ -130,6 +143,22 @@ def test_a_unit_whose_training_diverged_counts_as_the_worst_of_its_unit(
     assert (
         "wine, linear: training under evomal diverged in 1 unit(s)" in (tmp_path / "report.html").read_text()
     )
+
+
+@pytest.mark.slow
+def test_a_cell_that_ends_its_process_is_a_failed_one_and_harms_no_other(tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    given = small(
+        strategies=["random", {"label": "deadly", "name": "deadly"}], tasks=["wine"], seeds=1, workers=2
+    )
+    path = str(tmp_path / "deadly.py:Deadly")
+    compared = compare(
+        {**given, "plugins": [{"kind": "strategy", "name": "deadly", "path": path}]},
+        directory=tmp_path / "run",
+    )
+    cells = {cell["strategy"]: cell for cell in compared.data["cells"]}
+    assert (cells["random"]["status"], cells["deadly"]["status"]) == ("done", "failed")
+    assert "was killed 3 times" in cells["deadly"]["message"]
 
 
 def test_cells_have_a_generous_limit_of_time_unless_the_recipe_says_otherwise() -> None:
