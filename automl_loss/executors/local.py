@@ -300,9 +300,20 @@ def prepare_worker(threads: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _keep_freed_memory()
+    _keep_memory_in_use()
     import torch
 
     torch.set_num_threads(threads)
+
+
+def _keep_memory_in_use() -> None:
+    """Have loky take no worker for one that leaks: where psutil is installed it restarts those that grow by 300 MB.
+
+    Engines, with their data and kernels, are meant to stay.
+    """
+    from loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
 
 
 def _keep_freed_memory() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,11 @@ def _children() -> set[int]:
     folder = Path(f"/proc/{os.getpid()}/task")
     if not folder.is_dir():
         return set()
-    return {int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in folder.iterdir():
+        with suppress(OSError):  # a thread that has ended meanwhile
+            found |= set(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def _map(subject: Subject, function: Any, chunks: list[Any], deadline: float | None = None) -> list[Any]:

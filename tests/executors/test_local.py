@@ -198,6 +198,7 @@ def test_by_default_there_are_as_many_workers_as_cores_for_their_threads() -> No
     assert LocalExecutor(config, threads=everyone).workers == 1
 
 
+@pytest.mark.slow
 def test_a_chunk_that_kills_its_worker_each_time_is_a_failure_that_costs_only_itself() -> None:
     executor = LocalExecutor(LocalExecutor.Config(workers=2))
     found = values(executor, _die_of, [1, 2, 13, 4, 5, 6])

@@ -112,6 +112,7 @@ def test_a_population_of_one_that_a_strategy_cannot_work_with_is_refused(folder:
     assert not (folder / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_are_searched(folder: Path) -> None:
     task = {"import": "own_task:Blobs", "classes": 1000, "rows": 1000}
     result = run(own(folder, [CROSS_ENTROPY, SQUARED], task=task), directory=folder / "run")

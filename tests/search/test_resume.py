@@ -178,7 +178,10 @@ def cut_off(whole: Path, directory: Path, records: int, torn: int = 0) -> None:
     (directory / "journal.log").write_bytes(b"".join(written[:records]) + written[records][:torn])
 
 
-@pytest.mark.parametrize(("share", "torn"), [(0.15, 0), (0.3, 9), (0.8, 40)])
+@pytest.mark.parametrize(
+    ("share", "torn"),
+    [(0.3, 9), pytest.param(0.15, 0, marks=pytest.mark.slow), pytest.param(0.8, 40, marks=pytest.mark.slow)],
+)
 def test_a_journal_cut_off_at_any_byte_is_continued_to_the_same_result(
     whole: Path, tmp_path: Path, share: float, torn: int
 ) -> None:
@@ -208,7 +211,11 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("share", "workers"),
-    [(0.45, 1), (0.6, 2), *(pytest.param(s / 20, 1, marks=pytest.mark.slow) for s in range(3, 18, 4))],
+    [
+        (0.6, 2),
+        pytest.param(0.45, 1, marks=pytest.mark.slow),
+        *(pytest.param(s / 20, 1, marks=pytest.mark.slow) for s in range(3, 18, 4)),
+    ],
 )
 def test_a_run_with_racing_that_is_cut_off_anywhere_is_continued_to_the_same_result(
     raced: Path, tmp_path: Path, share: float, workers: int
@@ -300,7 +307,7 @@ def test_an_interrupted_search_writes_what_it_found_and_can_be_resumed(whole: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.5, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.05, 0.9))])
 def test_ctrl_c_reaches_worker_processes_too_and_leaves_none(
     whole: Path, tmp_path: Path, share: float
 ) -> None:
