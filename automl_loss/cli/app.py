@@ -107,6 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError:
             # For example, output goes to a full disk, which the error above reports.
             _silence_stdout()
+        if code == INTERRUPTED and arguments is None:
+            # Python would wait for a worker process that an interrupt left behind; it ends by itself once this one has.
+            sys.stderr.flush()
+            os._exit(code)
         return code
 
 

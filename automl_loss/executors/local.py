@@ -228,11 +228,13 @@ def _first_done(running: dict[Any, _Chunk], deadline: float | None) -> set[Any]:
 
 
 def _ensure_tracker() -> None:
-    """Have loky's process that tracks semaphores run, with nothing to say.
+    """Have the processes that track semaphores run, loky's and Python's, with nothing to say.
 
-    It is started before `_without_interrupts` matters, as loky unblocks Ctrl-C then. One that takes the place of a
+    They are started before `_without_interrupts` matters, as that unblocks Ctrl-C. One that takes the place of a
     killed one knows nothing of earlier semaphores, and would print a traceback for each when they are given back.
     """
+    from multiprocessing import resource_tracker as of_python
+
     from loky.backend import resource_tracker
 
     said = os.dup(2)
@@ -242,6 +244,7 @@ def _ensure_tracker() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             resource_tracker.ensure_running()
+            of_python.ensure_running()
     finally:
         os.dup2(said, 2)
         os.close(said)
