@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -64,6 +65,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
+        _collect_remnants(path)
         try:
             with beside.open("wb") as stream:
                 write(stream)
@@ -75,6 +77,26 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 beside.unlink()
             raise
         sync_folder(path.parent)
+
+
+def _collect_remnants(path: Path) -> None:
+    """Remove what killed processes left of earlier attempts to replace a file."""
+    for entry in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = entry.name.removesuffix(".tmp").rpartition(".")[2]
+        if process.isdecimal() and not _is_alive(int(process)):
+            entry.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":
+        return True  # nobody can be asked without harm
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def remnants(folder: Path) -> list[Path]:

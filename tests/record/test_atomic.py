@@ -157,3 +157,15 @@ def test_every_error_names_the_path_and_the_remedy(code: int, words: str) -> Non
 def test_an_output_folder_where_none_can_be_made_is_explained() -> None:
     with pytest.raises(AutolossError, match=r"^/proc/automl-loss: .*-o DIR"):
         RunDirectory.create("digits", Path("/proc/automl-loss"))
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_the_file_is_written_again(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
+        ended.wait()
+    alive, dead = tmp_path / f".result.json.{os.getppid()}.tmp", tmp_path / f".result.json.{ended.pid}.tmp"
+    other = tmp_path / f".other.json.{ended.pid}.tmp"
+    for file in (alive, dead, other):
+        file.write_text("half")
+    replace_text(tmp_path / "result.json", "whole")
+    assert (alive.exists(), dead.exists(), other.exists()) == (True, False, True)
+    assert (tmp_path / "result.json").read_text() == "whole"
