@@ -24,7 +24,6 @@ from torch import Tensor
 
 from automl_loss import Lane
 from automl_loss.api import compare
-from automl_loss.comparison.cell import CELLS
 from automl_loss.comparison.recipe import load_comparison
 from automl_loss.engine.data.rows import Rows
 from automl_loss.engine.metrics.metric import Metric
@@ -32,7 +31,7 @@ from automl_loss.final.statistics import corrected_t, kendall_tau
 from automl_loss.plugins import Status
 from automl_loss.recipe import Recipe
 from automl_loss.record.ledger import Ledger
-from automl_loss.record.run_directory import RunDirectory
+from automl_loss.record.run_directory import CELLS, RunDirectory
 from automl_loss.search.from_recipe import make_engine
 from automl_loss.seeds import stream
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_loss.cli.trust_option import Trust
 from automl_loss.errors import AutolossError
 
 if TYPE_CHECKING:
@@ -31,13 +32,7 @@ def compare(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on; finished cells are never run again, new ones are added.")
     ] = False,
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Run the code that the directory's recipe names, though you did not start it here.",
-        ),
-    ] = False,
+    trust: Trust = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, and stop.")
     ] = False,

@@ -67,6 +67,7 @@ def doctor(
 def _check_directory(directory: Path, *, repair: bool) -> None:
     """Print what is damaged in a directory, and mend it if asked; exit code 1 while something is."""
     from automl_loss.record.health import damages, mend
+    from automl_loss.record.run_directory import CELLS
 
     found = damages(directory)
     for damage in found:
@@ -76,7 +77,10 @@ def _check_directory(directory: Path, *, repair: bool) -> None:
     if repair and found:
         mend(directory, found)
         found = damages(directory)
-        typer.echo(f"Repaired. Go on with: autoloss run {directory / 'recipe.yaml'} -o {directory} --resume")
+        command = "compare" if (directory / CELLS).is_dir() else "run"
+        typer.echo(
+            f"Repaired. Go on with: autoloss {command} {directory / 'recipe.yaml'} -o {directory} --resume"
+        )
     if found:
         raise typer.Exit(AutolossError.exit_code)
     if not repair:

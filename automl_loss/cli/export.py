@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_loss.cli.trust_option import Trust
 from automl_loss.errors import AutolossError, ExpressionError
 
 if TYPE_CHECKING:
@@ -27,13 +28,7 @@ class Form(enum.StrEnum):
 def export(
     directory: Annotated[Path, typer.Argument(help="A run directory, or a best_loss.json.", metavar="DIR")],
     to: Annotated[Form, typer.Option("--to", help="What to print.")] = Form.python,
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Run the code that the directory's recipe names, though you did not start it here.",
-        ),
-    ] = False,
+    trust: Trust = False,
 ) -> None:
     """Print the loss of a run as a Python module, LaTeX, SymPy or JSON."""
     from automl_loss.api import read_loss

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from automl_loss.cli.trust_option import Trust
+
 
 def landscape(
     directory: Annotated[
@@ -26,13 +28,7 @@ def landscape(
         int | None, typer.Option(min=1, help="Training steps; default: those of retraining.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda, in place of the run's.")] = None,
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Run the code that the directory's recipe names, though you did not start it here.",
-        ),
-    ] = False,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print landscape.json, and nothing else.")] = False,
 ) -> None:
     """Draw the loss surface around networks trained under the found loss and under the task loss.

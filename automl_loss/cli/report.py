@@ -7,19 +7,15 @@ from typing import Annotated
 
 import typer
 
+from automl_loss.cli.trust_option import Trust
+
 
 def report(
     directory: Annotated[Path, typer.Argument(help="Directory of a run or a comparison.", metavar="DIR")],
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Run the code that the directory's recipe names, though you did not start it here.",
-        ),
-    ] = False,
+    trust: Trust = False,
 ) -> None:
     """Write report.html and figures anew, also of what is still going on or was interrupted."""
-    from automl_loss.comparison.cell import CELLS
+    from automl_loss.record.run_directory import CELLS
 
     if (directory / CELLS).is_dir():
         from automl_loss.comparison.report import write_comparison_anew

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from automl_loss.cli.trust_option import Trust
+
 
 def retrain(
     directory: Annotated[
@@ -34,13 +36,7 @@ def retrain(
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda, in place of the run's.")] = None,
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Run the code that the directory's recipe names, though you did not start it here.",
-        ),
-    ] = False,
+    trust: Trust = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the targets' results as JSON, and nothing else.")
     ] = False,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from automl_loss.cli.trust_option import Trust
+
 
 def run(
     recipe: Annotated[
@@ -23,13 +25,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Run seed, in place of the recipe's.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda, in place of the recipe's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Run the code that the directory's recipe names, though you did not start it here.",
-        ),
-    ] = False,
+    trust: Trust = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, and stop.")
     ] = False,

@@ -18,12 +18,9 @@ from automl_loss.final.training_runs import digest
 from automl_loss.plugins.executor import Executor
 from automl_loss.recipe import Recipe, differing_keys, load_recipe
 from automl_loss.record.atomic import replace_text
-from automl_loss.record.run_directory import RunPaths
+from automl_loss.record.run_directory import CELL, RunPaths
 from automl_loss.search.run_recipe import run_recipe
 
-CELLS = "cells"
-"""Folder of a comparison's directory that holds a run directory for each cell."""
-SUMMARY = "cell.json"
 DONE, NO_CANDIDATE, FAILED = "done", "no_candidate", "failed"
 
 
@@ -56,7 +53,7 @@ def read_cell(cell: Cell, folder: Path) -> CellRecord:
     Raises:
         ResumeError: the cell was finished under another recipe.
     """
-    file = folder / cell.name / SUMMARY
+    file = folder / cell.name / CELL
     data = _read(file)
     if data is None:
         return CellRecord(cell, None)
@@ -113,7 +110,7 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     recipe = load_recipe(data, folder=home)
     place = folder / name
     # Of an attempt that failed: it would stand in the way where nothing else was written.
-    (place / SUMMARY).unlink(missing_ok=True)
+    (place / CELL).unlink(missing_ok=True)
     begun = RunPaths(place).recipe.exists()
     try:
         result = run_recipe(recipe, directory=place, resume=begun, executor=_executor(recipe))
@@ -127,7 +124,7 @@ def run_cell(data: Mapping[str, Any], home: Path | None, name: str, folder: Path
     record["recipe"] = _identity(recipe)
     place.mkdir(parents=True, exist_ok=True)
     content = json.loads(json.dumps(record))
-    replace_text(place / SUMMARY, json.dumps({**content, "digest": digest(content)}) + "\n")
+    replace_text(place / CELL, json.dumps({**content, "digest": digest(content)}) + "\n")
     return record
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from automl_loss.comparison.analysis import analyse, settings_of
-from automl_loss.comparison.cell import CELLS, CellRecord, read_cell
+from automl_loss.comparison.cell import CellRecord, read_cell
 from automl_loss.comparison.recipe import Comparison, load_comparison
 from automl_loss.comparison.tables import to_csv, to_latex, to_markdown
 from automl_loss.recipe import recipe_data
 from automl_loss.record.atomic import replace_text, writing
-from automl_loss.record.run_directory import RunPaths
+from automl_loss.record.run_directory import CELLS, RunPaths
 from automl_loss.record.trust import require_trust
 
 _TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"

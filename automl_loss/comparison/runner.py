@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_loss.comparison.cell import CELLS, FAILED, CellRecord, failed_cell, read_cell, run_cell
+from automl_loss.comparison.cell import FAILED, CellRecord, failed_cell, read_cell, run_cell
 from automl_loss.comparison.recipe import Cell, Comparison
 from automl_loss.errors import Interrupted, RecipeError
 from automl_loss.executors.local import LocalExecutor, cores
 from automl_loss.plugins.executor import Failure
 from automl_loss.recipe import recipe_data
 from automl_loss.record.atomic import replace_text
-from automl_loss.record.run_directory import RunDirectory
+from automl_loss.record.run_directory import CELLS, RunDirectory
 from automl_loss.record.trust import mark_started
 from automl_loss.search.from_recipe import check_tasks
 

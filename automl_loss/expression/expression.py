@@ -56,9 +56,11 @@ class Expression:
         object.__setattr__(self, "_text", None if children else name)
 
     def __str__(self) -> str:
-        if self._text is None:
-            object.__setattr__(self, "_text", self._written())
-        return self._text  # type: ignore[return-value]
+        text = self._text
+        if text is None:
+            text = self._written()
+            object.__setattr__(self, "_text", text)
+        return text
 
     def __repr__(self) -> str:
         return f"<Expression {self}>"

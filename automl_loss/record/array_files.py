@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import zipfile
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_loss.record.atomic import replace_file
+from automl_loss.record.checksum import checksum
 
 FILE_KEY = "/file"
 """End of the keys of chunk records that hold the digest of a file of raw outputs."""
@@ -34,7 +34,7 @@ def write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: 
     (np.savez_compressed if compressed else np.savez)(content, **arrays)  # type: ignore[arg-type]
     data = content.getvalue()
     replace_file(file, lambda stream: stream.write(data))
-    return _digest(data)
+    return checksum(data)
 
 
 def read_arrays(file: Path, digest: str | None) -> dict[str, NDArray[Any]] | None:
@@ -51,7 +51,7 @@ def read_arrays(file: Path, digest: str | None) -> dict[str, NDArray[Any]] | Non
     except OSError as error:
         _logger.warning("%s: cannot be read (%s); what it held is computed again.", file, error.strerror)
         return None
-    if digest is not None and digest != _digest(data):
+    if digest is not None and digest != checksum(data):
         _logger.warning("%s: does not match its digest; what it held is computed again.", file)
         return None
     try:
@@ -64,8 +64,4 @@ def read_arrays(file: Path, digest: str | None) -> dict[str, NDArray[Any]] | Non
 
 def digest_of(file: Path) -> str:
     """Return the digest of a file's content."""
-    return _digest(file.read_bytes())
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
+    return checksum(file.read_bytes())

@@ -6,7 +6,6 @@ first record says what the run depends on: digests of its recipe, of its rows an
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import uuid
@@ -17,6 +16,7 @@ from typing import Any
 from automl_loss.engine.clock import timed
 from automl_loss.record.append_file import AppendFile, cut_off
 from automl_loss.record.atomic import replace_file, writing
+from automl_loss.record.checksum import checksum
 from automl_loss.record.encoding import plain
 
 SCHEMA = 1
@@ -81,7 +81,7 @@ class ChunkRecords:
         """
         # Python's JSON, which has words for numbers that are not finite.
         text = json.dumps({"key": key, "value": plain(value)}, separators=(",", ":")).encode()
-        line = b"%s %s\n" % (_checksum(text), text)
+        line = b"%s %s\n" % (checksum(text).encode(), text)
         self._places[key] = (self._file.append(line), len(line))
 
     def recall(self, key: str) -> Any:
@@ -150,14 +150,10 @@ def drop_damaged_lines(path: Path) -> None:
     replace_file(path, lambda stream: stream.write(whole))
 
 
-def _checksum(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=8).hexdigest().encode()
-
-
 def _record(line: bytes) -> dict[str, Any] | None:
     """The record of a line, or `None` where it is damaged."""
-    checksum, _, text = line.rstrip(b"\n").partition(b" ")
-    if checksum != _checksum(text):
+    recorded, _, text = line.rstrip(b"\n").partition(b" ")
+    if recorded != checksum(text).encode():
         return None
     data: dict[str, Any] = json.loads(text)
     return data

@@ -15,13 +15,10 @@ from automl_loss.record import journal
 from automl_loss.record.array_files import FILE_KEY, digest_of
 from automl_loss.record.atomic import remnants, writing
 from automl_loss.record.chunk_records import ChunkRecords, damaged_lines, drop_damaged_lines
-from automl_loss.record.run_directory import RunDirectory, RunPaths
+from automl_loss.record.run_directory import CELL, CELLS, RunDirectory, RunPaths
 from automl_loss.record.run_reader import RunReader
 from automl_loss.record.study import RECIPE_KEY
 
-CELLS = "cells"
-"""Folder of a comparison's directory that holds a run directory for each cell."""
-CELL = "cell.json"
 _ASIDE = ".damaged"
 
 

@@ -7,7 +7,6 @@ and a lock file would outlive a process that is killed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -20,6 +19,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from automl_loss.errors import ResumeError
 from automl_loss.record.append_file import AppendFile, cut_off
 from automl_loss.record.atomic import writing
+from automl_loss.record.checksum import checksum
 
 _CREATE_TRIAL = 4
 """Optuna's code of the operation that adds a trial."""
@@ -158,11 +158,7 @@ def repair(path: Path, *, force: bool = False) -> int:
 def _line(log: dict[str, Any]) -> bytes:
     """The line of a record; its checksum is that of the line without it."""
     text = json.dumps(log, separators=(",", ":"), allow_nan=False).encode()
-    return b'%s%s%s"}\n' % (text[:-1], _MARK, _checksum(text))
-
-
-def _checksum(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=8).hexdigest().encode()
+    return b'%s%s%s"}\n' % (text[:-1], _MARK, checksum(text).encode())
 
 
 def _fault(line: bytes) -> str:
@@ -170,7 +166,7 @@ def _fault(line: bytes) -> str:
     if not line.endswith(b"\n"):
         return "the line was not written to its end"
     text, mark, end = line.rpartition(_MARK)
-    if mark and end != _checksum(text + b"}") + b'"}\n':
+    if mark and end != checksum(text + b"}").encode() + b'"}\n':
         return "this record does not match its checksum"
     try:
         record = json.loads(line)

@@ -17,6 +17,11 @@ from automl_loss.record.atomic import remnants, writing
 RUNS = Path("runs")
 """Where run directories lie unless the user says otherwise."""
 
+CELLS = "cells"
+"""Folder of a comparison's directory that holds a run directory for each cell."""
+CELL = "cell.json"
+"""What came of a cell, in its run directory."""
+
 _LOCK = ".lock"
 _RECIPE = "recipe.yaml"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from automl_loss.errors import ResumeError
 from automl_loss.plugins.import_object import import_object
 from automl_loss.recipe import Recipe
+from automl_loss.record.checksum import checksum
 from automl_loss.search.from_recipe import RunObjects
 
 
@@ -86,4 +86,4 @@ def _own_files(recipe: Recipe) -> list[Path]:
 
 
 def _of_file(file: Path) -> str:
-    return hashlib.blake2b(file.read_bytes(), digest_size=8).hexdigest()
+    return checksum(file.read_bytes())

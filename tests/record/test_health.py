@@ -106,6 +106,7 @@ def test_a_damaged_cell_of_a_comparison_is_named_and_moved_aside(
     flip(place / "cells" / "one" / "journal.log")
     assert main(["doctor", str(place), "--repair"]) == 0
     out = capsys.readouterr().out
+    assert "autoloss compare" in out
     assert "one/cell.json: cannot be read" in out
     assert "one/journal.log: line 6" in out
     assert (place / "cells" / "one" / "cell.json.damaged").exists()
